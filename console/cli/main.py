@@ -1,0 +1,87 @@
+"""The ``offerflow`` command. Subcommands are imported only when they run, so that help and completion are instant."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any, NamedTuple
+
+import click
+
+from offerflow.runtime.errors import OfferflowError
+
+
+class Command(NamedTuple):
+    place: str
+    """``module:attribute`` of a click command."""
+    help: str
+
+
+COMMANDS = {
+    "up": Command("console.cli.stack:up", "Start the local stack, or change its number of workers."),
+    "down": Command("console.cli.stack:down", "Stop the local stack; --purge removes its data."),
+    "status": Command("console.cli.stack:status", "Show the stack's programs and how far behind the stages are."),
+    "wait": Command("console.cli.stack:wait", "Wait until the stack is ready or has nothing left to do."),
+    "demo": Command("console.cli.demo:demo", "Run the demo journey on a stack of its own."),
+    "apply": Command("console.cli.apply:apply", "Put event schemas, conditions, offers and sources into the catalog."),
+    "topics": Command("console.cli.topics:topics", "Create and check the topics of a deployment."),
+    "keys": Command("console.cli.keys:keys", "Create ingest keys."),
+    "config": Command("console.cli.config:config", "Show the settings in force and where each comes from."),
+}
+
+
+class Root(click.Group):
+    """Lists commands from the table and loads one only to run it; tells errors in one place."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        command = COMMANDS.get(cmd_name)
+        if command is None:
+            return None
+        module, _, attribute = command.place.partition(":")
+        loaded = getattr(importlib.import_module(module), attribute)
+        assert isinstance(loaded, click.Command)  # noqa: S101 - the table is ours
+        return loaded
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError:
+            import difflib
+
+            near = difflib.get_close_matches(args[0], COMMANDS, 1)
+            hint = f" Did you mean {near[0]!r}?" if near else " See `offerflow --help`."
+            ctx.fail(f"no such command {args[0]!r}.{hint}")
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, command.help) for name, command in COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except OfferflowError as error:
+            click.echo(f"error: {error}", err=True)
+            ctx.exit(error.exit_code)
+
+
+@click.group(cls=Root, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="offerflow")
+def main() -> None:
+    """Turns user events into offers and rewards: streaming, exactly once, explainable.
+
+    Data goes to stdout, progress to stderr. Exit codes: 0 ok, 1 problems found, 2 usage, 69 a service is down,
+    75 try again, 78 bad configuration.
+    """
+    from offerflow.runtime.logs import configure_logs
+    from offerflow.runtime.settings import LogSettings
+
+    # What the Kafka client has to say is for debugging: a command tells its own errors.
+    configure_logs(LogSettings(format="console", level="ERROR"), "offerflow")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""Results on stdout as a table or JSON, progress on stderr: a live line on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+
+def print_json(value: Any) -> None:
+    """One JSON value on one line of stdout."""
+    import msgspec
+
+    click.echo(msgspec.json.encode(value))
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> None:
+    """A table on stdout; cells are printed as they are, never read as markup."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*columns, title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+    Console(soft_wrap=False).print(table)
+
+
+class Progress:
+    """What is being done now. Call it with a text, and with (done, total) where there is something to count."""
+
+    def __call__(self, text: str, counted: tuple[int, int] | None = None) -> None:
+        raise NotImplementedError
+
+
+class _Lines(Progress):
+    """A line per text; of counts only one every few seconds and the last, so that a log stays readable."""
+
+    def __init__(self) -> None:
+        self._said: tuple[str, tuple[int, int] | None] = ("", None)
+        self._next = 0.0
+
+    def __call__(self, text: str, counted: tuple[int, int] | None = None) -> None:
+        soon = (
+            text == self._said[0] and time.monotonic() < self._next and counted is not None and counted[0] < counted[1]
+        )
+        if not text or (text, counted) == self._said or soon:
+            return
+        self._said, self._next = (text, counted), time.monotonic() + 2.0
+        click.echo(f"{text}: {counted[0]} of {counted[1]}" if counted else text, err=True)
+
+
+class _Bar(Progress):
+    def __init__(self, bar: Any) -> None:
+        self._bar = bar
+        self._task = bar.add_task("", total=None)
+
+    def __call__(self, text: str, counted: tuple[int, int] | None = None) -> None:
+        done, total = counted or (0, None)
+        self._bar.update(self._task, description=text, completed=done, total=total)
+
+
+@contextmanager
+def progress() -> Iterator[Progress]:
+    """For the time something takes."""
+    if not sys.stderr.isatty():
+        yield _Lines()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bars
+
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(20),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Bars(*columns, console=Console(stderr=True), transient=True) as bar:
+        yield _Bar(bar)

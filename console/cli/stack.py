@@ -1,0 +1,180 @@
+"""``up``, ``down``, ``status`` and ``wait``: the local stack as commands."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from console.cli.options import Duration, dir_option, output_option, yes_option
+from console.cli.output import Progress, print_json, print_table, progress
+from console.stack import client
+from console.stack.files import StackFiles, Wanted
+from offerflow.runtime.errors import DependencyDown, OfferflowError
+from offerflow.runtime.settings import Settings
+
+WORKERS = click.IntRange(0, 64)
+LOOK_S = 1.0
+
+
+@click.command()
+@click.option("--detach", is_flag=True, help="Return once everything is ready; it goes on in the background.")
+@click.option("--validation-workers", type=WORKERS, metavar="N", help="Default 1; on a running stack: no change.")
+@click.option("--rules-workers", type=WORKERS, metavar="N", help="Default 1; on a running stack: no change.")
+@dir_option
+@output_option
+def up(
+    detach: bool, validation_workers: int | None, rules_workers: int | None, directory: Path | None, output: str
+) -> None:
+    """Start Kafka, Valkey and every program, or what is not running of them.
+
+    Run again with other numbers, workers join or leave; nothing else is touched. OFFERFLOW_KAFKA__BOOTSTRAP_SERVERS
+    and OFFERFLOW_REDIS__URL name services of your own to use instead. Without --detach it stays and Ctrl-C stops the
+    stack.
+    """
+    files = StackFiles.find(directory)
+    if not detach:
+        _stop_on_signals()
+    try:
+        wanted, process = client.start(files, validation_workers, rules_workers, with_parent=not detach)
+        with progress() as say:
+            state = client.wait_ready(files, wanted, process, say)
+        described = client.describe(files, state)
+        if output == "json":
+            print_json(described)
+        else:
+            print_table(("what", "where"), _where(described))
+        if detach:
+            return
+        _stay(files, wanted, process)
+    except KeyboardInterrupt:
+        if detach:
+            raise
+        click.echo("stopping", err=True)
+        client.stop(files)
+    except OfferflowError:
+        if not detach:
+            client.stop(files)
+        raise
+
+
+def _where(described: dict[str, Any]) -> list[tuple[str, str]]:
+    rows = [(name, str(value)) for name, value in described.items() if value and name != "metrics"]
+    return [*rows, *(("metrics", url) for url in described["metrics"])]
+
+
+def _stop_on_signals() -> None:
+    def interrupt(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+    signal.signal(signal.SIGHUP, interrupt)
+
+
+def _stay(files: StackFiles, wanted: Wanted, process: subprocess.Popen[bytes] | None) -> None:
+    """Say what changes until interrupted or until somebody else stops the stack."""
+    click.echo("running; Ctrl-C stops the stack", err=True)
+    before: dict[str, str] = {}
+    while files.supervised() and (process is None or process.poll() is None):
+        now = {
+            program["name"]: "ready" if program["ready"] else "running" if program["pid"] else "not running"
+            for program in _programs(files)[0]
+        }
+        for name in sorted(now.keys() | before.keys()):
+            if before and now.get(name) != before.get(name):
+                click.echo(f"{name}: {now.get(name, 'left')}", err=True)
+        before = now
+        time.sleep(LOOK_S)
+    state = files.state()
+    if state is not None and state.failure is not None and state.generation >= wanted.generation:
+        raise OfferflowError(state.failure.message)
+    click.echo("the stack was stopped", err=True)
+
+
+@click.command()
+@click.option("--purge", is_flag=True, help="Remove the stack's data too: topics, state, logs and the server key.")
+@yes_option
+@dir_option
+def down(purge: bool, yes: bool, directory: Path | None) -> None:
+    """Stop everything, the demo included. Data stays and is there at the next `up`, unless --purge says otherwise."""
+    files = StackFiles.find(directory)
+    if purge and not yes and files.root.is_dir():
+        click.confirm(f"Remove all data of the stack in {files.root}?", abort=True, err=True)
+    demo = StackFiles.find(files.demo)
+    ran = client.stop(demo)
+    ran = client.stop(files) or ran
+    if purge and files.root.is_dir():
+        client.purge(files)
+    click.echo("stopped" if ran else f"no stack was running in {files.root.parent}", err=True)
+
+
+@click.command()
+@dir_option
+@output_option
+def status(directory: Path | None, output: str) -> None:
+    """Programs with their pids, readiness and restarts, and how many records each stage is behind."""
+    files = StackFiles.find(directory)
+    client.running(files)
+    from offerflow.runtime.positions import lag
+
+    programs, down = _programs(files)
+    behind: dict[str, int | None] = {"validation": None, "rules": None}
+    if down is None:
+        try:
+            behind |= lag(client.connect(files))
+        except DependencyDown as error:
+            down = error
+    if output == "json":
+        print_json({"programs": programs, "lag": behind})
+    else:
+        columns = ("name", "pid", "ready", "restarts")
+        print_table(columns, [[program[column] for column in columns] for program in programs])
+        print_table(("stage", "behind"), behind.items())
+    if down is not None:
+        raise down
+
+
+def _programs(files: StackFiles) -> tuple[list[dict[str, Any]], DependencyDown | None]:
+    """What ``status`` tells of each program, and the error if Kafka, one of them, does not answer."""
+    from console.stack import probe
+
+    state = client.running(files)
+    for program in state.programs:
+        program.pid = client.own_pid(program)
+    reasons = probe.all_of(state.programs, client.connect(files))
+    programs = [
+        {"name": p.name, "pid": p.pid, "ready": reasons[p.name] is None, "restarts": p.restarts} for p in state.programs
+    ]
+    why = reasons.get("kafka")
+    return programs, DependencyDown(f"Kafka is not ready: {why}") if why else None
+
+
+@click.command()
+@click.option("--idle", is_flag=True, help="Until both stages have done everything there is to do.")
+@click.option("--timeout", type=Duration(), default="5m", show_default=True, help="Give up after so long (exit 75).")
+@dir_option
+def wait(idle: bool, timeout: float, directory: Path | None) -> None:
+    """Wait until every program of the stack is ready, or with --idle until there is nothing left to do."""
+    files = StackFiles.find(directory)
+    client.running(files)
+    with progress() as say:
+        if not idle:
+            wanted = files.wanted() or Wanted(generation=0)
+            client.wait_ready(files, wanted, None, say, timeout)
+            return
+        follow_lag(client.connect(files), timeout, say)
+
+
+def follow_lag(settings: Settings, timeout_s: float, say: Progress) -> None:
+    """Wait until both stages are idle, telling how far behind they are meanwhile."""
+    from offerflow.runtime.positions import wait_idle
+
+    def tell(behind: dict[str, int]) -> None:
+        late = ", ".join(f"{stage} {number}" for stage, number in behind.items() if number)
+        say(f"waiting for the stages: {late} behind" if late else "waiting for the stages")
+
+    wait_idle(settings, timeout_s, tell)

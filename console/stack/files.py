@@ -1,0 +1,172 @@
+"""What a stack keeps on disk, all below one ``.offerflow/`` directory, and how that directory is found.
+
+Everything is written to a temporary file and renamed, so a reader (or a restart after a power loss) never sees a half.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+NAME = ".offerflow"
+
+
+class Identity(msgspec.Struct):
+    """What stays the same as long as the data does: the server key and, while they are free, the ports."""
+
+    api_key: str
+    ports: dict[str, int] = {}
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """What the last ``up`` asked for. ``generation`` grows with every request: an answer with a smaller one is old."""
+
+    generation: int
+    validation: int = 1
+    rules: int = 1
+    programs: bool = True
+    """False: only the services (broker and Valkey), for tests that bring their own programs."""
+    trickle: bool = False
+    """A simulator that keeps a little traffic flowing: the demo's."""
+
+
+class ProgramState(msgspec.Struct):
+    """One program as the supervisor sees it. ``url`` is the base of its ``/readyz`` and ``/metrics``, if it has one."""
+
+    name: str
+    pid: int | None
+    restarts: int
+    log: str
+    url: str | None = None
+
+
+class Failure(msgspec.Struct):
+    message: str
+    exit_code: int
+
+
+class State(msgspec.Struct):
+    """What the supervisor last did. ``phase`` is starting, running, stopping or stopped."""
+
+    generation: int
+    supervisor: int
+    phase: str
+    doing: str
+    kafka: str
+    redis: str
+    topic_prefix: str
+    ingest: str | None = None
+    counted: tuple[int, int] | None = None
+    """(done, total) of ``doing``, where that can be counted."""
+    programs: list[ProgramState] = []
+    failure: Failure | None = None
+
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+@dataclass(frozen=True)
+class StackFiles:
+    """The paths of one stack. ``root`` is the ``.offerflow`` directory itself, absolute."""
+
+    root: Path
+
+    @classmethod
+    def find(cls, given: Path | None = None, start: Path | None = None) -> StackFiles:
+        """``given``/.offerflow, or the nearest upward from ``start`` (the working directory), or one to make there."""
+        if given is not None:
+            return cls(given.resolve() / NAME)
+        here = (start or Path.cwd()).resolve()
+        for directory in (here, *here.parents):
+            if (directory / NAME).is_dir():
+                return cls(directory / NAME)
+        return cls(here / NAME)
+
+    @property
+    def demo(self) -> Path:
+        """Directory of the demo stack that belongs to this one."""
+        return self.root / "demo"
+
+    @property
+    def logs(self) -> Path:
+        return self.root / "logs"
+
+    @property
+    def kafka(self) -> Path:
+        return self.root / "kafka"
+
+    @property
+    def valkey(self) -> Path:
+        return self.root / "valkey"
+
+    def log(self, program: str) -> Path:
+        return self.logs / f"{program}.log"
+
+    def make(self) -> None:
+        """Create the directories. The whole tree is for its owner alone: it holds the server key and events."""
+        self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for directory in (self.logs, self.kafka, self.valkey):
+            directory.mkdir(exist_ok=True)
+
+    def identity(self) -> Identity | None:
+        return _read(self.root / "stack.json", Identity)
+
+    def wanted(self) -> Wanted | None:
+        return _read(self.root / "wanted.json", Wanted)
+
+    def state(self) -> State | None:
+        return _read(self.root / "state.json", State)
+
+    def write(self, value: Identity | Wanted | State) -> None:
+        names = {Identity: "stack.json", Wanted: "wanted.json", State: "state.json"}
+        _write(self.root / names[type(value)], msgspec.json.format(msgspec.json.encode(value)))
+
+    @contextmanager
+    def lock(self) -> Iterator[bool]:
+        """Hold the right to supervise this directory; yields False when another process has it."""
+        with (self.root / "supervisor.lock").open("a") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+            else:
+                yield True
+
+    def supervised(self) -> bool:
+        """Whether a supervisor lives. The kernel drops its lock with the process, so a power loss leaves no lie."""
+        if not self.root.is_dir():
+            return False
+        with self.lock() as free:
+            return not free
+
+
+def _read(path: Path, kind: type[T]) -> T | None:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except FileNotFoundError:
+        return None
+    except msgspec.DecodeError:
+        # Written by another version, or cut short by a failing disk: as good as absent, and rewritten by the next `up`.
+        return None
+
+
+def _write(path: Path, content: bytes) -> None:
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)  # mkstemp: mode 0600
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

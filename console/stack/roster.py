@@ -1,0 +1,76 @@
+"""Which of our programs run for what was wanted: their names, addresses and environments."""
+
+from __future__ import annotations
+
+import sys
+
+from console.stack.files import CHECKOUT, Identity, StackFiles, Wanted
+from console.stack.ports import HOST, keep_or_choose
+from console.stack.program import Program
+from offerflow.runtime.settings import Settings
+
+STAGES = {"validation": "consumers.validation", "rules": "consumers.rules"}
+INGEST = "producers.ingest"
+SIMULATOR = "producers.simulator"
+
+
+class Roster:
+    """Builds programs and remembers their ports in ``identity``; those of ``running`` ones are in use by ourselves."""
+
+    def __init__(self, files: StackFiles, identity: Identity, settings: Settings) -> None:
+        self._files = files
+        self._identity = identity
+        self._settings = settings
+
+    def programs(self, wanted: Wanted, running: frozenset[str]) -> list[Program]:
+        """In the order they start; the reverse of the order they stop."""
+        if not wanted.programs:
+            return []
+        numbers = {"validation": wanted.validation, "rules": wanted.rules}
+        workers = [
+            self._program(f"{stage}-{n}", STAGES[stage], running)
+            for stage in STAGES
+            for n in range(1, numbers[stage] + 1)
+        ]
+        ingest = self._program("ingest", INGEST, running, {"INGEST__PORT": str(self._ingest_port(running))})
+        return [*workers, ingest, *([self._simulator()] if wanted.trickle else [])]
+
+    def ingest_url(self) -> str | None:
+        port = self._identity.ports.get("ingest")
+        return f"http://{HOST}:{port}" if port else None
+
+    def _ingest_port(self, running: frozenset[str]) -> int:
+        return keep_or_choose(self._identity.ports, "ingest", check="ingest" not in running)
+
+    def _program(self, name: str, module: str, running: frozenset[str], more: dict[str, str] | None = None) -> Program:
+        port = keep_or_choose(self._identity.ports, f"{name}.metrics", check=name not in running)
+        metrics = {"METRICS__HOST": HOST, "METRICS__PORT": str(port), "INGEST__HOST": HOST}
+        return Program(
+            name=name,
+            command=[sys.executable, "-m", module],
+            directory=CHECKOUT,
+            log=self._files.log(name),
+            environment=self._environment(name, {**metrics, **(more or {})}),
+            url=f"http://{HOST}:{port}",
+        )
+
+    def _simulator(self) -> Program:
+        return Program(
+            name="simulator",
+            command=[sys.executable, "-m", SIMULATOR, "--trickle", "--broken", "2%", "--repeated", "3%"],
+            directory=CHECKOUT,
+            log=self._files.log("simulator"),
+            environment=self._environment("simulator", {}),
+        )
+
+    def _environment(self, name: str, more: dict[str, str]) -> dict[str, str]:
+        settings = {
+            "KAFKA__BOOTSTRAP_SERVERS": self._settings.kafka.bootstrap_servers,
+            "REDIS__URL": self._settings.redis.url,
+            "TOPIC_PREFIX": self._settings.topic_prefix,
+            "PARTITIONS": str(self._settings.partitions),
+            "LOCAL__SERVER_KEY": self._identity.api_key,
+            "WORKER": name,
+            **more,
+        }
+        return {"PYTHONUNBUFFERED": "1", **{f"OFFERFLOW_{key}": value for key, value in settings.items()}}

@@ -1,0 +1,121 @@
+"""Documents to definitions. Kinds are told by content, folders are for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path as FilePath
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from console.workspace.documents import Document, read_documents
+from console.workspace.problems import Path, Problem
+from offerflow.rules.definitions import (
+    NOT_YET,
+    ConditionDefinition,
+    OfferDefinition,
+    SourceDefinition,
+    known_keys,
+    plain,
+)
+from offerflow.rules.nearest import did_you_mean
+from schemas.plan import SchemaProblems, parse_event_schema
+
+_MODELS: Mapping[str, type[BaseModel]] = {"condition": ConditionDefinition, "offer": OfferDefinition}
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """One definition of a workspace. ``id`` of an event is ``Name@version``; ``content`` is what the catalog keeps;
+    ``base`` leads to it inside its document."""
+
+    kind: str
+    id: str
+    content: dict[str, Any]
+    document: Document
+    base: Path = ()
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind}/{self.id}"
+
+    def problem(self, path: Path, message: str) -> Problem:
+        return Problem(self.document.file, self.document.line((*self.base, *path)), path, message)
+
+
+def read_workspace(roots: list[FilePath], problems: list[Problem]) -> dict[str, Definition]:
+    """Every definition below ``roots`` by name such as ``offer/upgrade``; adds to ``problems`` what is wrong."""
+    found: dict[str, Definition] = {}
+    for document in read_documents(roots, problems):
+        for definition in _definitions(document, problems):
+            other = found.setdefault(definition.name, definition)
+            if other is not definition:
+                there = f"{other.document.file}:{other.document.line(other.base)}"
+                problems.append(definition.problem((), f"{definition.name} is defined twice, here and at {there}"))
+    return found
+
+
+def _definitions(document: Document, problems: list[Problem]) -> list[Definition]:
+    content = document.content
+    if isinstance(content, list) and all(isinstance(item, dict) for item in content):
+        found = [_modelled(document, "source", SourceDefinition, item, (at,), problems)
+                 for at, item in enumerate(content)]  # fmt: skip
+        return [definition for definition in found if definition is not None]
+    if isinstance(content, dict) and content.get("type") == "record":
+        return _event(document, problems)
+    kind = content.get("kind") if isinstance(content, dict) else None
+    if isinstance(kind, str) and kind in _MODELS:
+        definition = _modelled(document, kind, _MODELS[kind], content, (), problems)
+        return [definition] if definition else []
+    expected = "expected kind: condition or kind: offer, a list of sources, or an Avro record"
+    if kind == "referral":
+        message = "not supported yet: referrals"
+    elif kind is not None:
+        message = f"unknown kind {kind!r}{did_you_mean(str(kind), _MODELS)}; {expected}"
+    else:
+        message = f"cannot tell what this defines; {expected}"
+    problems.append(Problem(document.file, document.line(("kind",)), ("kind",) if kind is not None else (), message))
+    return []
+
+
+def _event(document: Document, problems: list[Problem]) -> list[Definition]:
+    try:
+        schema = parse_event_schema(document.content, 0)
+    except SchemaProblems as error:
+        problems += [Problem(document.file, document.line(path), path, text) for path, text in error.problems]
+        return []
+    return [Definition("event", f"{schema.name}@{schema.version}", document.content, document)]
+
+
+def _modelled(
+    document: Document, kind: str, model: type[BaseModel], content: dict[str, Any], base: Path, problems: list[Problem]
+) -> Definition | None:
+    try:
+        parsed = model.model_validate(content)
+    except ValidationError as error:
+        for one in error.errors(include_url=False):
+            path: Path = tuple(one["loc"])
+            problems.append(Problem(document.file, document.line((*base, *path)), path, _message(path, dict(one))))
+        return None
+    except RecursionError:
+        problems.append(Problem(document.file, document.line(base), (), "is nested too deeply"))
+        return None
+    return Definition(kind, str(content["id"]), plain(parsed), document, base)
+
+
+def _message(path: Path, error: dict[str, Any]) -> str:
+    """Pydantic's finding in the words of the language."""
+    key, kind = str(path[-1]) if path else "", error["type"]
+    if kind == "extra_forbidden":
+        if key in NOT_YET:
+            return f"not supported yet: {key} ({NOT_YET[key]})"
+        return f"unknown key {key!r}{did_you_mean(key, known_keys()) or '; it is not part of the language'}"
+    if kind == "missing":
+        return f"is required, got nothing (expected {key})"
+    got = error.get("input")
+    shown = "" if isinstance(got, dict | list) else f", got {got!r}"
+    message = str(error["msg"])
+    if shown in message or kind in ("not_yet", "condition", "offer", "variant"):
+        return message
+    return f"{message.replace('Input should be', 'expected')}{shown}"

@@ -1,0 +1,99 @@
+"""Files to documents whose every value knows its line: YAML 1.2 by ruamel.yaml, of which JSON is a part."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path as FilePath
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from console.workspace.problems import Path, Problem
+
+SUFFIXES = (".avsc", ".yaml", ".yml")
+MAX_BYTES = 1024 * 1024
+MAX_VALUES = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One YAML document or JSON file. ``content`` is plain data; ``line`` finds where a path stands in the file."""
+
+    file: str
+    content: Any
+    tree: Any
+
+    def line(self, path: Path) -> int:
+        """The line of the deepest part of ``path`` that is there, from 1."""
+        node, line = self.tree, getattr(getattr(self.tree, "lc", None), "line", 0) or 0
+        for step in path:
+            try:
+                line = node.lc.key(step)[0] if isinstance(node, CommentedMap) else node.lc.item(step)[0]
+                node = node[step]
+            except (KeyError, IndexError, TypeError, AttributeError):
+                break
+        return line + 1
+
+
+def read_documents(roots: list[FilePath], problems: list[Problem]) -> list[Document]:
+    """Every definition file below ``roots``, hidden folders left out. What cannot be read becomes a problem."""
+    documents: list[Document] = []
+    for root in roots:
+        paths = [root] if root.is_file() else sorted(p for p in root.rglob("*") if p.is_file())
+        found = [p for p in paths if p.suffix in SUFFIXES and not _hidden(p, root)]
+        if not found:
+            problems.append(Problem(str(root), 1, (), f"holds no definitions; expected files {', '.join(SUFFIXES)}"))
+        for path in found:
+            documents += _read(path, problems)
+    return documents
+
+
+def _hidden(path: FilePath, root: FilePath) -> bool:
+    return any(part.startswith(".") for part in path.relative_to(root).parts)
+
+
+def _read(path: FilePath, problems: list[Problem]) -> list[Document]:
+    name = str(path)
+    try:
+        data = path.read_bytes()
+        if len(data) > MAX_BYTES:
+            problems.append(Problem(name, 1, (), f"has {len(data)} bytes, expected at most {MAX_BYTES}"))
+            return []
+        # JSON may be indented with tabs, YAML may not.
+        text = data.decode().replace("\t", "  ") if path.suffix == ".avsc" else data.decode()
+        trees = [tree for tree in YAML(typ="rt", pure=True).load_all(text) if tree is not None]
+        return [Document(name, _Plain().of(tree), tree) for tree in trees]
+    except OSError as error:
+        problems.append(Problem(name, 1, (), f"cannot be read: {error.strerror}"))
+    except UnicodeDecodeError as error:
+        problems.append(Problem(name, 1, (), f"is not UTF-8 (byte {error.start})"))
+    except MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        problems.append(Problem(name, line, (), f"cannot be read: {error.problem or error.context}"))
+    except (YAMLError, RecursionError, ValueError) as error:
+        problems.append(
+            Problem(name, 1, (), f"cannot be read: {str(error).splitlines()[0] if str(error) else 'nested too deeply'}")
+        )
+    return []
+
+
+class _Plain:
+    """ruamel's values as plain Python data. Counts them, since aliases can unfold without end."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def of(self, value: Any) -> Any:
+        self._count += 1
+        if self._count > MAX_VALUES:
+            raise ValueError(f"has more than {MAX_VALUES} values; are there aliases of aliases?")
+        if isinstance(value, CommentedMap | dict):
+            return {str(key): self.of(item) for key, item in value.items()}
+        if isinstance(value, CommentedSeq | list):
+            return [self.of(item) for item in value]
+        for kind in (bool, int, float, str):
+            if isinstance(value, kind):
+                return kind(value)
+        return value if value is None else str(value)

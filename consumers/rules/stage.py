@@ -1,0 +1,267 @@
+"""The rules stage, log first: Redis may lag the log, never lead it, so one recovery serves every failure.
+
+1. read     a batch of the journal; rebalances are served here, what is gained is claimed (consumers.rules.claim);
+2. load     position and states of the entities in one atomic read per partition; a position that is not mine: claim;
+3. decide   pure: states and records to new states and outputs (consumers.rules.partition);
+4. publish  outputs of records at or above the committed offset, and the new offsets, in one Kafka transaction;
+            never an offset at or below the committed one; disturbed in any way: claim everything again;
+5. apply    compare-and-set of position and states in Redis; refused: claim again;
+6. idle     commit and apply end positions; look now and then whether Redis silently went back.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Mapping
+
+from consumers.rules.claim import STAGE, Claims
+from consumers.rules.counts import count
+from consumers.rules.partition import Partition, Work
+from consumers.rules.rulebook import Rulebook
+from offerflow.catalog.follower import CatalogFollower
+from offerflow.runtime import metrics
+from offerflow.runtime.errors import Disturbed, Fenced, RedisDown
+from offerflow.runtime.kafka.admin import Admin, Place
+from offerflow.runtime.kafka.consumer import Batch, GroupConsumer, Record
+from offerflow.runtime.kafka.transactional import Output, TransactionalProducer
+from offerflow.runtime.logs import get_logger
+from offerflow.runtime.program import Program
+from offerflow.runtime.redis.store import Apply, Loaded, StateStore
+from offerflow.runtime.settings import Settings
+from offerflow.runtime.topics import commit_metadata
+from schemas.announce import Announcer
+from schemas.dead_letter import write_dead_letter
+
+WAIT_S = 0.1
+HEARTBEAT_S = 3.0
+APPLY_PATIENCE_S = 5.0
+
+
+class RulesStage:
+    """One member of the rules group, from joining to leaving."""
+
+    def __init__(self, settings: Settings, program: Program, follower: CatalogFollower, store: StateStore) -> None:
+        self._settings = settings
+        self._program = program
+        self._store = store
+        self._rulebook = Rulebook(follower, program)
+        admin = Admin(settings, settings.worker)
+        self._claims = Claims(settings, admin, store, self._rulebook)
+        self._producer = TransactionalProducer(settings, settings.topic(f"{settings.worker}.producer"), STAGE)
+        self._consumer = GroupConsumer(settings, settings.group(STAGE), settings.worker, self)
+        self._announce = Announcer(settings)
+        self._dead_letters = settings.topic("dead-letter")
+        self._partitions: dict[Place, Partition] = {}
+        self._ends: dict[Place, int] = {}
+        self._disturbed: set[Place] = set()
+        self._looked = time.monotonic()
+        self._token = uuid.uuid4().hex
+        self._batches = 0
+        self._seconds = {
+            step: metrics.batch_seconds.labels(STAGE, step) for step in ("load", "decide", "publish", "apply")
+        }
+        self._lag = metrics.lag_seconds.labels(STAGE)
+
+    def run(self) -> None:
+        """Work until the program is asked to stop. Raises what only a new session can mend."""
+        self._producer.open()
+        self._consumer.subscribe([self._settings.topic("journal")])
+        try:
+            while not self._program.stopping:
+                self._program.turn()
+                self._rulebook.follow()
+                self.turn()
+        finally:
+            self._consumer.leave()
+            self._producer.close()
+
+    def turn(self) -> None:
+        """One batch, or the bookkeeping of an idle moment."""
+        batch = self._consumer.read(self._settings.batch.max_records, WAIT_S, self._settings.batch.gather_ms / 1000)
+        try:
+            if self._disturbed:
+                self._claim_again(batch)
+            if batch.records:
+                self._work(batch)
+            elif self._ends and not batch.ends:
+                self._settle_ends()
+            if time.monotonic() - self._looked > HEARTBEAT_S:
+                self._look()
+        except Fenced:
+            raise
+        except Disturbed as error:
+            get_logger().warning("transaction disturbed; claiming again", why=str(error))
+            self._disturbed = set(self._partitions)
+        for place, end in batch.ends.items():
+            partition = self._partitions.get(place)
+            if partition is not None and place not in self._disturbed and end > partition.next:
+                self._ends[place] = end
+        if self._partitions and not self._disturbed:
+            self._program.health.ready(partitions=len(self._partitions))
+
+    # -- membership -------------------------------------------------------------------------------------------------
+
+    def assigned(self, places: list[Place]) -> Mapping[Place, int]:
+        claimed = self._claims.claim(places)
+        self._partitions.update(claimed)
+        return {place: partition.next for place, partition in claimed.items()}
+
+    def revoked(self, places: list[Place]) -> None:
+        for place in places:
+            self._partitions.pop(place, None)
+            self._ends.pop(place, None)
+            self._disturbed.discard(place)
+
+    lost = revoked
+
+    # -- one batch --------------------------------------------------------------------------------------------------
+
+    def _work(self, batch: Batch) -> None:
+        taken, moved = self._taken(batch)
+        clock = time.perf_counter()
+        loaded = self._loaded(taken)
+        clock = self._spent("load", clock)
+        work: dict[Place, Work] = {}
+        for place, records in taken.items():
+            if place in loaded:
+                to = max(records[-1].offset() + 1, batch.ends.pop(place, 0))
+                work[place] = self._partitions[place].fold(records, loaded[place].states, to)
+        clock = self._spent("decide", clock)
+        self._publish(work)
+        clock = self._spent("publish", clock)
+        self._apply(work)
+        self._spent("apply", clock)
+        again = {place: self._partitions[place].next for place in moved if place in work and place in self._partitions}
+        again = {place: position for place, position in again.items() if place not in self._disturbed}
+        if again:
+            self._consumer.seek(again)
+        newest = max((records[-1].timestamp()[1] for records in taken.values()), default=0)
+        if newest:
+            self._lag.set(max(0.0, time.time() - newest / 1000))
+
+    def _taken(self, batch: Batch) -> tuple[dict[Place, list[Record]], set[Place]]:
+        """The records to fold now, and the places of which some are left to be read again."""
+        taken: dict[Place, list[Record]] = {}
+        moved = set()
+        for place, records in batch.records.items():
+            partition = self._partitions.get(place)
+            if partition is None or place in self._disturbed:
+                continue
+            fresh = [record for record in records if record.offset() >= partition.next]
+            now = partition.cut(fresh)
+            if len(now) < len(fresh):
+                moved.add(place)
+                # The end will be told again after the rest was read again.
+                batch.ends.pop(place, None)
+            if now:
+                taken[place] = now
+        return taken, moved
+
+    def _loaded(self, taken: Mapping[Place, list[Record]]) -> dict[Place, Loaded]:
+        """States of those partitions whose position in Redis is where I left it; the others are to be claimed."""
+        asked = {place[1]: self._partitions[place].entities(records) for place, records in taken.items()}
+        answers = self._store.load(asked) if asked else {}
+        loaded = {}
+        for place in taken:
+            answer = answers[place[1]]
+            if answer.next == self._partitions[place].next and answer.dirty is None:
+                loaded[place] = answer
+            else:
+                get_logger().warning("Redis is not where I left it; claiming again", partition=place[1],
+                                     mine=self._partitions[place].next, found=answer.next)  # fmt: skip
+                self._disturbed.add(place)
+        return loaded
+
+    def _publish(self, work: Mapping[Place, Work]) -> None:
+        outputs: list[Output] = []
+        offsets: dict[Place, tuple[int, str]] = {}
+        failed_at = int(time.time() * 1000)
+        for place, done in work.items():
+            partition = self._partitions[place]
+            outputs += [self._announce(output) for output in done.outputs]
+            outputs += [
+                write_dead_letter(self._dead_letters, record, letter, STAGE, failed_at)
+                for record, letter in done.dead_letters
+            ]
+            if done.to > partition.committed:
+                offsets[place] = (done.to, commit_metadata(partition.identity["topic_id"], done.to))
+        if not offsets:
+            return
+        self._producer.publish(outputs, offsets, self._consumer.group_metadata)
+        for place, (to, _) in offsets.items():
+            self._partitions[place].committed = to
+        for done in work.values():
+            count(done)
+
+    def _apply(self, work: Mapping[Place, Work]) -> None:
+        self._batches += 1
+        batches = []
+        for place, done in work.items():
+            meta: dict[str, str | bytes] = dict(self._partitions[place].identity)
+            if done.fold is not None:
+                meta["fold"] = done.fold
+            token = f"{self._token}:{self._batches}"
+            batches.append(Apply(place[1], done.start, done.to, token, meta, done.states))
+        answers = self._applied(batches)
+        for place, done in work.items():
+            if answers[place[1]] in ("ok", "done"):
+                self._partitions[place].next = done.to
+                self._ends.pop(place, None)
+            else:
+                metrics.apply_rejections.inc()
+                get_logger().warning("Redis refused a batch; claiming again", partition=place[1],
+                                     answer=answers[place[1]])  # fmt: skip
+                self._disturbed.add(place)
+
+    def _applied(self, batches: list[Apply]) -> Mapping[int, str]:
+        """Apply, trying again for a while if Redis does not answer: the token makes that safe."""
+        deadline = time.monotonic() + APPLY_PATIENCE_S
+        while True:
+            try:
+                return self._store.apply(batches) if batches else {}
+            except RedisDown as error:
+                if time.monotonic() > deadline:
+                    raise
+                self._program.pause(0.2, str(error))
+
+    # -- idle -------------------------------------------------------------------------------------------------------
+
+    def _settle_ends(self) -> None:
+        """Commit and apply end positions, which lie past transaction markers, so that idle looks idle."""
+        work = {}
+        for place, end in self._ends.items():
+            partition = self._partitions.get(place)
+            if partition is not None and end > partition.next and place not in self._disturbed:
+                work[place] = Work(partition.next, end)
+        self._ends.clear()
+        self._publish(work)
+        self._apply(work)
+
+    def _look(self) -> None:
+        """Notice a Redis that went back while there is no traffic."""
+        self._looked = time.monotonic()
+        found = self._store.positions(place[1] for place in self._partitions)
+        for place, partition in self._partitions.items():
+            if found[place[1]] != partition.next:
+                get_logger().warning("Redis is not where I left it; claiming again", partition=place[1],
+                                     mine=partition.next, found=found[place[1]])  # fmt: skip
+                self._disturbed.add(place)
+
+    def _claim_again(self, batch: Batch) -> None:
+        """Claim what was disturbed, and forget what was read of it: it lies beyond where it will be read from."""
+        self._producer.settle()
+        wanted = sorted(place for place in self._disturbed if place in self._partitions)
+        for place in wanted:
+            batch.records.pop(place, None)
+            batch.ends.pop(place, None)
+            self._ends.pop(place, None)
+        claimed = self._claims.claim(wanted)
+        self._partitions.update(claimed)
+        self._consumer.seek({place: partition.next for place, partition in claimed.items()})
+        self._disturbed = set()
+
+    def _spent(self, step: str, since: float) -> float:
+        now = time.perf_counter()
+        self._seconds[step].observe(now - since)
+        return now

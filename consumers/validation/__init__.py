@@ -1,0 +1,1 @@
+"""raw -> journal | dead-letter: the event plan enforced, nothing lost."""

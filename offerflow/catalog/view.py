@@ -1,0 +1,72 @@
+"""The catalog as a value: the fold of the catalog topic.
+
+Keys: ``event/<Name>@<version>``, ``condition/<id>@<hash>`` and ``offer/<id>@<hash>`` never change once written;
+``source/<id>`` and ``key/<sha256>`` are replaced or removed; ``ruleset/<hash>`` lists what it is made of; ``head``
+names what is current. Values are JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Value = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A sender. ``topics`` are short names such as ``raw.backend``; ``system_events`` switches by event name."""
+
+    id: str
+    origin: str
+    topics: tuple[str, ...] = ()
+    system_events: Mapping[str, bool] = field(default_factory=dict)
+
+
+LOCAL_SERVER = Source("local-server", "backend")
+"""The built-in source of a local stack; it exists where a server key for it is set."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What is current. ``serial`` counts applies; ``definitions`` are keys of the catalog in order; ``ruleset`` is
+    empty until there is one."""
+
+    serial: int = 0
+    ruleset: str = ""
+    definitions: tuple[str, ...] = ()
+    next_schema_id: int = 1000
+
+
+class Catalog:
+    """An immutable view. ``position`` is the next offset of the catalog topic that it has not seen."""
+
+    def __init__(self, records: Mapping[str, Value] | None = None, position: int = 0) -> None:
+        self.records: Mapping[str, Value] = records or {}
+        self.position = position
+        head = self.records.get("head", {})
+        self.head = Head(
+            serial=head.get("serial", 0),
+            ruleset=head.get("ruleset", ""),
+            definitions=tuple(head.get("definitions", ())),
+            next_schema_id=head.get("next_schema_id", 1000),
+        )
+        self.sources: Mapping[str, Source] = {
+            value["id"]: Source(
+                value["id"], value["origin"], tuple(value.get("topics", ())), dict(value.get("system_events", {}))
+            )
+            for key, value in self.records.items()
+            if key.startswith("source/")
+        }
+        self.keys: Mapping[str, str] = {
+            key.removeprefix("key/"): value["source"] for key, value in self.records.items() if key.startswith("key/")
+        }
+
+    def of_kind(self, kind: str) -> dict[str, Value]:
+        """Every record of a kind by key, current or not: ``of_kind("event")``."""
+        return {key: value for key, value in self.records.items() if key.startswith(f"{kind}/")}
+
+    def current(self, kind: str) -> dict[str, Value]:
+        """The current definitions of a kind by key, in the head's order."""
+        return {key: self.records[key] for key in self.head.definitions if key.startswith(f"{kind}/")}

@@ -1,0 +1,65 @@
+"""What the rules know of events: the planned types they are checked against and the event that is folded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+
+class Kind(StrEnum):
+    """Type of a property as far as expressions care. ``ANY`` is a property that is planned without a type."""
+
+    STRING = "string"
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    ENUM = "enum"
+    TIME = "time"
+    LIST = "list"
+    MAP = "map"
+    RECORD = "record"
+    ANY = "any"
+
+
+@dataclass(frozen=True, slots=True)
+class PropertyType:
+    """One planned property. ``symbols`` for an enum, ``fields`` for a record; ``pii`` never reaches the rules."""
+
+    kind: Kind
+    symbols: tuple[str, ...] = ()
+    fields: Mapping[str, PropertyType] = field(default_factory=dict)
+    pii: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EventType:
+    """A planned event: ``name`` is its record name, ``names`` what arrives (first = display name)."""
+
+    name: str
+    names: tuple[str, ...]
+    properties: Mapping[str, PropertyType]
+    unique: tuple[str, ...] = ()
+
+
+class Event(msgspec.Struct, gc=False):
+    """One valid event of one entity, as the journal has it. Times are milliseconds since 1970 UTC.
+
+    ``properties`` holds at least the properties that rules read. ``partition`` and ``offset`` are journal
+    coordinates; they go into evidence and nowhere else.
+    """
+
+    type: str
+    event_id: str
+    user_id: str | None
+    anonymous_id: str | None
+    time: int
+    received_at: int
+    source: str
+    origin: str
+    content_hash: int
+    properties: dict[str, Any]
+    partition: int
+    offset: int

@@ -1,0 +1,210 @@
+"""Questions about and changes to the cluster: topics, their ids and ends, groups and their committed offsets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import stamina
+from confluent_kafka import (
+    Consumer,
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    TopicCollection,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec  # type: ignore[attr-defined]
+
+from offerflow.runtime.errors import KafkaDown
+from offerflow.runtime.kafka.client import base_config, translate
+from offerflow.runtime.settings import Settings
+
+T = TypeVar("T")
+TIMEOUT_S = 10.0
+ASK_S = 2.0
+"""Seconds for one question to a group's coordinator."""
+Place = tuple[str, int]
+"""A topic's full name and a partition."""
+
+
+@dataclass(frozen=True, slots=True)
+class TopicInfo:
+    """``id`` is Kafka's own, as it prints it; it changes when a topic is deleted and created again."""
+
+    name: str
+    id: str
+    partitions: int
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """A group's committed offset and the metadata that was committed with it."""
+
+    offset: int
+    metadata: str
+
+
+class Admin:
+    """One admin client. Every call is bounded by TIMEOUT_S and raises the errors of runtime.errors."""
+
+    def __init__(self, settings: Settings, client_id: str = "offerflow-admin") -> None:
+        self._settings = settings
+        self._client = AdminClient(base_config(settings, client_id))
+        self._consumers: dict[str, Consumer] = {}
+
+    def ping(self, timeout_s: float = 4.0) -> None:
+        """Raises KafkaDown within ``timeout_s`` if no broker answers."""
+        try:
+            self._client.list_topics(timeout=timeout_s)
+        except KafkaException as error:
+            raise translate(error, "asking who is there", self._settings) from None
+
+    def cluster_id(self) -> str:
+        answer = self._result(self._client.describe_cluster(request_timeout=TIMEOUT_S), "asking for the cluster")
+        return str(answer.cluster_id)
+
+    def topics(self, names: Iterable[str]) -> dict[str, TopicInfo]:
+        """Those of ``names`` that exist."""
+        wanted = list(names)
+        if not wanted:
+            return {}
+        futures = self._client.describe_topics(TopicCollection(wanted), request_timeout=TIMEOUT_S)
+        found: dict[str, TopicInfo] = {}
+        for name, future in futures.items():
+            try:
+                description = future.result(TIMEOUT_S)
+            except KafkaException as error:
+                if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+                    continue
+                raise translate(error, f"describing topic {name}", self._settings) from None
+            found[name] = TopicInfo(name, str(description.topic_id), len(description.partitions))
+        return found
+
+    def create(self, topics: Iterable[tuple[str, int, int, Mapping[str, str]]]) -> list[str]:
+        """Create (name, partitions, replication or -1 for the broker's default, config). Returns the new ones."""
+        new = [NewTopic(name, n, replication_factor=r, config=dict(c)) for name, n, r, c in topics]
+        created = []
+        for name, future in self._client.create_topics(new, request_timeout=TIMEOUT_S).items() if new else ():
+            try:
+                future.result(TIMEOUT_S)
+                created.append(name)
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                    raise translate(error, f"creating topic {name}", self._settings) from None
+        return created
+
+    def ends(self, places: Iterable[Place]) -> dict[Place, int]:
+        """Where a read_committed reader would stop now: the last stable offset of each partition."""
+        return self._offsets(places, OffsetSpec.latest())  # type: ignore[no-untyped-call]
+
+    def starts(self, places: Iterable[Place]) -> dict[Place, int]:
+        """The first offset that retention has left in each partition."""
+        return self._offsets(places, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
+
+    def _offsets(self, places: Iterable[Place], spec: OffsetSpec) -> dict[Place, int]:
+        asked = {TopicPartition(topic, partition): spec for topic, partition in places}
+        if not asked:
+            return {}
+
+        def ask() -> dict[Place, int]:
+            futures = self._client.list_offsets(
+                asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=ASK_S
+            )
+            return {
+                (tp.topic, tp.partition): int(self._result(future, f"listing offsets of {tp.topic}").offset)
+                for tp, future in futures.items()
+            }
+
+        return self._again(ask)
+
+    def committed(self, group: str, places: Iterable[Place]) -> dict[Place, Committed]:
+        """Stable committed offsets of those partitions that have one; waits for open transactions to settle."""
+        parts = [TopicPartition(topic, partition) for topic, partition in places]
+        if not parts:
+            return {}
+
+        # Not AdminClient.list_consumer_group_offsets: confluent-kafka 2.16 crashes the process in it while the
+        # group's coordinator is coming up. A read_committed consumer asks for stable offsets as well.
+        def ask() -> list[TopicPartition]:
+            try:
+                answer = self._consumer(group).committed(parts, timeout=ASK_S)
+            except KafkaException as error:
+                raise translate(error, f"reading the offsets of group {group}", self._settings) from None
+            for tp in answer:
+                if tp.error is not None:
+                    raise translate(tp.error, f"reading the offsets of group {group}", self._settings)
+            return list(answer)
+
+        return {
+            (tp.topic, tp.partition): Committed(tp.offset, tp.metadata or "")
+            for tp in self._again(ask)
+            if tp.offset >= 0
+        }
+
+    def members(self, group: str) -> list[str]:
+        """Client ids of the members of a group; empty when nobody is there."""
+
+        def ask() -> Any:
+            futures = self._client.describe_consumer_groups([group], request_timeout=ASK_S)
+            return self._result(futures[group], f"describing group {group}")
+
+        answer = self._again(ask)
+        return sorted(member.client_id for member in answer.members)
+
+    def _consumer(self, group: str) -> Consumer:
+        """A consumer that never joins; kept, since making one costs more than asking."""
+        if group not in self._consumers:
+            self._consumers[group] = Consumer(
+                {
+                    "enable.auto.commit": False,
+                    "isolation.level": "read_committed",
+                    **base_config(self._settings, "offerflow-admin"),
+                    "group.id": group,
+                }
+            )
+        return self._consumers[group]
+
+    def _again(self, ask: Callable[[], T]) -> T:
+        """Ask a leader or coordinator that may be just coming up, again and again for TIMEOUT_S: a request sent too
+        early waits out its own time and is not repeated by the client."""
+        for attempt in stamina.retry_context(
+            on=KafkaDown, attempts=None, timeout=TIMEOUT_S + ASK_S, wait_initial=0.05, wait_max=0.5
+        ):
+            with attempt:
+                return ask()
+        raise AssertionError("the loop returns or raises")
+
+    def _result(self, future: Any, doing: str) -> Any:
+        try:
+            return future.result(TIMEOUT_S + 5)
+        except KafkaException as error:
+            raise translate(error, doing, self._settings) from None
+        except TimeoutError:
+            where = self._settings.kafka.bootstrap_servers
+            raise KafkaDown(f"Kafka at {where} does not answer while {doing}; is it running?") from None
+
+
+def first_commits(settings: Settings, group: str, offsets: Mapping[Place, tuple[int, str]]) -> None:
+    """Commit ``offset, metadata`` for partitions that never had a commit, even while the group is at work.
+
+    A transactional commit without a generation is the one form a broker takes for a group that has members; the
+    caller must have seen that there is no commit yet.
+    """
+    from confluent_kafka import Producer
+
+    if not offsets:
+        return
+    parts = [TopicPartition(t, p, offset, metadata) for (t, p), (offset, metadata) in offsets.items()]
+    consumer = Consumer({**base_config(settings, "offerflow-admin"), "group.id": group})
+    producer = Producer({**base_config(settings, "offerflow-admin"), "transactional.id": f"{group}.first-commits"})
+    try:
+        producer.init_transactions(TIMEOUT_S)
+        producer.begin_transaction()
+        producer.send_offsets_to_transaction(parts, consumer.consumer_group_metadata(), TIMEOUT_S)
+        producer.commit_transaction(TIMEOUT_S)
+    except KafkaException as error:
+        raise translate(error, f"making the first commits of group {group}", settings) from None
+    finally:
+        consumer.close()

@@ -1,0 +1,176 @@
+"""A member of a stage's consumer group: reads batches, tells of end positions and of partitions gained and lost.
+
+Positions are set by the claim alone; nothing is ever committed from here. Dynamic membership with cooperative-sticky
+assignment: static members were seen to leave partitions unowned for good after a death in mid-rebalance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, cast
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from offerflow.runtime.errors import Refused
+from offerflow.runtime.kafka.admin import Place
+from offerflow.runtime.kafka.client import base_config, translate
+from offerflow.runtime.settings import Settings
+
+
+class Record(Protocol):
+    """What is used of a raw record. Every call is cheap; ``key`` and ``value`` are bytes or None."""
+
+    def topic(self) -> str: ...
+    def partition(self) -> int: ...
+    def offset(self) -> int: ...
+    def key(self) -> bytes | None: ...
+    def value(self) -> bytes | None: ...
+    def headers(self) -> list[tuple[str, bytes | None]] | None: ...
+    def timestamp(self) -> tuple[int, int]: ...
+
+
+@dataclass(slots=True)
+class Batch:
+    """Records by partition in log order, and the end position of partitions that were read to their end."""
+
+    records: dict[Place, list[Record]] = field(default_factory=dict)
+    ends: dict[Place, int] = field(default_factory=dict)
+
+
+class Membership(Protocol):
+    """Told of changes from within ``read``. ``assigned`` answers with the position to read each partition from."""
+
+    def assigned(self, places: list[Place]) -> Mapping[Place, int]: ...
+    def revoked(self, places: list[Place]) -> None: ...
+    def lost(self, places: list[Place]) -> None: ...
+
+
+_CONFIG = {
+    "enable.auto.commit": False,
+    "enable.auto.offset.store": False,
+    "auto.offset.reset": "error",
+    "isolation.level": "read_committed",
+    "partition.assignment.strategy": "cooperative-sticky",
+    "enable.partition.eof": True,
+    "session.timeout.ms": 6000,
+    "heartbeat.interval.ms": 1500,
+    "max.poll.interval.ms": 12000,
+    "fetch.queue.backoff.ms": 5,
+    "fetch.wait.max.ms": 10,
+    "fetch.message.max.bytes": 4 * 1024 * 1024,
+    "queued.min.messages": 50_000,
+    "queued.max.messages.kbytes": 32 * 1024,
+    "check.crcs": True,
+}
+
+
+_PASSING = frozenset({
+    KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._RESOLVE, KafkaError._TIMED_OUT,
+    KafkaError._MAX_POLL_EXCEEDED, KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.NOT_COORDINATOR,
+})  # fmt: skip
+"""What the client mends by itself, or tells us again as lost partitions."""
+
+
+class GroupConsumer:
+    """One member of ``group``. ``group_metadata`` is that of the last rebalance told to ``membership``, or None
+    while there is none that may commit."""
+
+    def __init__(self, settings: Settings, group: str, client_id: str, membership: Membership) -> None:
+        self._settings = settings
+        self._membership = membership
+        self._failure: Exception | None = None
+        self.group_metadata: Any | None = None
+        self._consumer = Consumer({**_CONFIG, **base_config(settings, client_id), "group.id": group})
+
+    def subscribe(self, topics: Iterable[str]) -> None:
+        self._consumer.subscribe(list(topics), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost)
+
+    def read(self, max_records: int, wait_s: float, gather_s: float) -> Batch:
+        """Wait for a first record up to ``wait_s``, then take what comes within ``gather_s``, at most
+        ``max_records``. Raises what a callback of the membership raised, or the translated error of the client."""
+        batch = Batch()
+        try:
+            messages = self._consumer.consume(1, wait_s)
+            if messages:
+                messages += self._consumer.consume(max_records - 1, gather_s) if max_records > 1 else []
+        except KafkaException as error:
+            raise translate(error, "reading", self._settings) from None
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            raise failure
+        for message in messages:
+            self._sort(message, batch)
+        return batch
+
+    def _sort(self, message: Message, batch: Batch) -> None:
+        error = message.error()
+        place = (str(message.topic()), int(message.partition() or 0))
+        if error is None:
+            record = cast(Record, message)
+            records = batch.records.get(place)
+            if records is None:
+                batch.records[place] = [record]
+            else:
+                records.append(record)
+        elif error.code() == KafkaError._PARTITION_EOF:
+            batch.ends[place] = int(message.offset() or 0)
+        elif error.code() == KafkaError._AUTO_OFFSET_RESET:
+            raise Refused(
+                "offset_outside",
+                f"{place[0]}/{place[1]} cannot be read from where its claim stands ({error.str()}): the log was"
+                " truncated or retention overtook the stage",
+            )
+        elif error.fatal() or not (error.retriable() or error.code() in _PASSING):
+            raise translate(error, f"reading {place[0]}", self._settings)
+
+    def seek(self, positions: Mapping[Place, int]) -> None:
+        """Read these partitions again from other positions; what was fetched ahead is dropped."""
+        if not positions:
+            return
+        parts = [TopicPartition(topic, partition) for topic, partition in positions]
+        try:
+            self._consumer.incremental_unassign(parts)
+            self._consumer.incremental_assign(
+                [TopicPartition(topic, partition, offset) for (topic, partition), offset in positions.items()]
+            )
+        except KafkaException as error:
+            raise translate(error, "moving to another position", self._settings) from None
+
+    def leave(self) -> None:
+        """Leave the group so that others take over at once. No callback runs after this."""
+        self.group_metadata = None
+        try:
+            self._consumer.close()
+        except (KafkaException, RuntimeError) as error:
+            if isinstance(error, KafkaException):
+                raise translate(error, "leaving the group", self._settings) from None
+            raise
+
+    def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        def claim() -> None:
+            positions = self._membership.assigned([(tp.topic, tp.partition) for tp in partitions])
+            consumer.incremental_assign(
+                [TopicPartition(topic, partition, offset) for (topic, partition), offset in positions.items()]
+            )
+            # Every rebalance bumps the generation, for partitions that stay as well.
+            self.group_metadata = consumer.consumer_group_metadata()
+
+        self._guard(claim)
+
+    def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        # The old generation goes on to serve the partitions that stay, until the rebalance is over.
+        self._guard(lambda: self._membership.revoked([(tp.topic, tp.partition) for tp in partitions]))
+
+    def _lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self.group_metadata = None
+        self._guard(lambda: self._membership.lost([(tp.topic, tp.partition) for tp in partitions]))
+
+    def _guard(self, action: Callable[[], None]) -> None:
+        # An exception inside a callback would surface as a bare client error: keep it for ``read`` to raise.
+        try:
+            action()
+        except KafkaException as error:
+            self._failure = translate(error, "taking part in a rebalance", self._settings)
+        except Exception as error:
+            self._failure = error

@@ -1,0 +1,38 @@
+"""Every Prometheus metric, declared once.
+
+Labels are closed sets or names from the event plan, never what a user sent. Times are seconds.
+"""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+LATENCY = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+ingest_requests = Counter("offerflow_ingest_requests_total", "Requests answered", ["protocol", "code"])
+ingest_request_seconds = Histogram("offerflow_ingest_request_seconds", "Time to answer", buckets=LATENCY)
+
+events = Counter("offerflow_events_total", "Raw records judged", ["channel", "event", "outcome"])
+dead_letters = Counter("offerflow_dead_letters_total", "Dead letters written", ["reason", "event", "channel"])
+unplanned_properties = Counter("offerflow_unplanned_properties_total", "Unplanned properties stripped", ["event"])
+
+lag_records = Gauge("offerflow_lag_records", "Records behind the end of the input", ["stage", "partition"])
+lag_seconds = Gauge("offerflow_lag_seconds", "Age of the newest record of the last batch when it was done", ["stage"])
+batch_seconds = Histogram("offerflow_batch_seconds", "Time per batch and step", ["stage", "step"], buckets=LATENCY)
+batch_records = Histogram(
+    "offerflow_batch_records", "Records per batch", ["stage"], buckets=(1, 10, 100, 500, 1000, 2500, 5000, 10000)
+)
+commit_seconds = Histogram("offerflow_commit_seconds", "Time to commit a transaction", ["stage"], buckets=LATENCY)
+
+offer_entries = Counter("offerflow_offer_entries_total", "Entries announced", ["offer", "variant"])
+offer_refusals = Counter("offerflow_offer_refusals_total", "Entries refused", ["offer", "reason"])
+rewards = Counter("offerflow_rewards_total", "Rewards by state reached", ["reward", "state"])
+duplicates = Counter("offerflow_duplicates_total", "Repeated events dropped by the fold", ["event"])
+
+claims = Counter("offerflow_claims_total", "Claims of a partition", ["outcome"])
+apply_rejections = Counter("offerflow_apply_rejections_total", "Batches Redis refused because its position moved")
+replayed_records = Counter("offerflow_replayed_records_total", "Records folded again below the committed offset")
+suppressed_outputs = Counter("offerflow_suppressed_outputs_total", "Outputs computed again and thrown away")
+producer_recreations = Counter("offerflow_producer_recreations_total", "Transactional producers re-created", ["stage"])
+refusing = Gauge("offerflow_refusing", "1 while a worker refuses to go on", ["reason"])
+catalog_position = Gauge("offerflow_catalog_position", "Next offset of the catalog this program has read")

@@ -1,0 +1,103 @@
+"""How far the stages are: committed offsets against the ends of their inputs, and when nothing is left to do.
+
+Both stages commit the position of the end itself, past transaction markers, so an idle stage stands exactly there.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from offerflow.catalog.follower import CatalogFollower
+from offerflow.runtime.errors import TryAgain
+from offerflow.runtime.kafka.admin import Admin, Place
+from offerflow.runtime.redis.store import StateStore
+from offerflow.runtime.settings import Settings
+from offerflow.runtime.topics import CHANNELS
+
+POLL_S = 0.1
+Progress = Callable[[dict[str, int]], None]
+"""Told the lag per stage each time it was looked at."""
+
+
+class Positions:
+    """Looks at the positions of one deployment. Raises KafkaDown or RedisDown if a service does not answer."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._admin = Admin(settings, "offerflow-positions")
+        self._store = StateStore(settings)
+
+    def close(self) -> None:
+        self._store.close()
+
+    def lag(self) -> dict[str, int]:
+        """Offsets between committed and end per stage; 0 means that the stage has seen everything there is. An offset
+        is not always a record: transaction markers take offsets too."""
+        raw, journal = self._inputs()
+        return {
+            "validation": sum(self._behind("validation", raw).values()),
+            "rules": sum(self._behind("rules", journal).values()),
+        }
+
+    def settled(self) -> dict[Place, int] | None:
+        """The ends of all inputs if both stages have committed them and Redis has folded them, else None."""
+        raw, journal = self._inputs()
+        ends = self._admin.ends([*raw, *journal])
+        if any(self._behind("validation", raw).values()) or any(self._behind("rules", journal).values()):
+            return None
+        folded = self._store.positions(partition for _, partition in journal)
+        if any(folded[place[1]] < ends[place] for place in journal):
+            return None
+        return ends
+
+    def _behind(self, stage: str, places: list[Place]) -> dict[Place, int]:
+        committed = self._admin.committed(self._settings.group(stage), places)
+        ends = self._admin.ends(places)
+        return {place: max(0, ends[place] - (committed[place].offset if place in committed else 0)) for place in places}
+
+    def _inputs(self) -> tuple[list[Place], list[Place]]:
+        follower = CatalogFollower(self._settings, "offerflow-positions")
+        try:
+            sources = follower.start().sources.values()
+        finally:
+            follower.close()
+        names = set(CHANNELS) | {topic for source in sources for topic in source.topics}
+        journal = self._settings.topic("journal")
+        there = self._admin.topics([journal, *(self._settings.topic(name) for name in sorted(names))])
+        raw = [(info.name, p) for info in there.values() if info.name != journal for p in range(info.partitions)]
+        return raw, [(journal, p) for p in range(there[journal].partitions if journal in there else 0)]
+
+
+def lag(settings: Settings) -> dict[str, int]:
+    """``{"validation": n, "rules": n}``."""
+    positions = Positions(settings)
+    try:
+        return positions.lag()
+    finally:
+        positions.close()
+
+
+def wait_idle(settings: Settings, timeout_s: float, progress: Progress | None = None) -> None:
+    """Return when both stages stood at the end of their inputs twice, with no new record between. Raises TryAgain
+    when ``timeout_s`` is over."""
+    positions = Positions(settings)
+    deadline = time.monotonic() + timeout_s
+    before: dict[Place, int] | None = None
+    try:
+        while True:
+            now = positions.settled()
+            if now is not None and now == before:
+                return
+            before = now
+            behind = {} if now is not None else positions.lag()
+            if progress is not None:
+                progress(behind)
+            if time.monotonic() > deadline:
+                raise TryAgain(
+                    f"not idle after {timeout_s:.0f} s: validation is {behind.get('validation', 0)} and rules are"
+                    f" {behind.get('rules', 0)} offsets behind; are the workers running?"
+                )
+            time.sleep(POLL_S)
+    finally:
+        positions.close()

@@ -1,0 +1,97 @@
+"""What every worker does around its work: logs, health, signals, and trying again when a service is away."""
+
+from __future__ import annotations
+
+import gc
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
+
+from offerflow.runtime import metrics
+from offerflow.runtime.errors import DependencyDown, Disturbed, OfferflowError, Refused, TryAgain
+from offerflow.runtime.health import Health, HealthServer
+from offerflow.runtime.logs import configure_logs, get_logger
+from offerflow.runtime.settings import Settings
+from offerflow.runtime.watchdog import Watchdog
+
+WATCHDOG_S = 25.0
+REFUSED_PAUSE_S = 10.0
+
+
+class Program:
+    """The frame around a worker. ``turn`` is to be called by its main loop, ``stopping`` asked by it."""
+
+    def __init__(self, settings: Settings, name: str) -> None:
+        configure_logs(settings.log, name)
+        self.name = name
+        self.health = Health()
+        self._server = HealthServer(settings.metrics, self.health)
+        self._watchdog = Watchdog(WATCHDOG_S)
+        self._stop = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+
+    @property
+    def stopping(self) -> bool:
+        return self._stop.is_set()
+
+    def turn(self) -> None:
+        """The main loop is alive."""
+        self.health.turned()
+        self._watchdog.beat()
+
+    def run(self, session: Callable[[], None]) -> int:
+        """Call ``session`` until asked to stop. A service that is away is waited for with growing pauses; a refusal
+        is shown as metric and readiness and tried again, since only a person can end it. Returns the exit code."""
+        # Batches are made of many small objects that no cycle holds: looking for cycles in them costs more than the
+        # work itself. What exists now is never looked at again.
+        gc.freeze()
+        gc.set_threshold(200_000, 50, 100)
+        log = get_logger()
+        log.info("started", metrics=self._server.url)
+        pauses = _pauses()
+        while not self.stopping:
+            try:
+                session()
+                pauses = _pauses()
+            except Refused as error:
+                metrics.refusing.labels(error.reason).set(1)
+                log.error("refusing to go on", reason=error.reason, why=str(error))
+                self.pause(REFUSED_PAUSE_S, f"refusing: {error}")
+                metrics.refusing.labels(error.reason).set(0)
+            except (DependencyDown, Disturbed, TryAgain) as error:
+                pause = next(pauses)
+                log.warning("waiting for a service", why=str(error), seconds=round(pause, 2))
+                self.pause(pause, str(error))
+            except OfferflowError as error:
+                log.error("cannot go on", why=str(error))
+                self.close()
+                return error.exit_code
+        self.close()
+        log.info("stopped")
+        return 0
+
+    def pause(self, seconds: float, why: str) -> None:
+        """Wait, alive but not ready, or until asked to stop."""
+        self.health.not_ready(why)
+        left = seconds
+        while left > 0 and not self._stop.wait(min(left, 1.0)):
+            left -= 1.0
+            self.turn()
+        self.turn()
+
+    def close(self) -> None:
+        self._watchdog.stop()
+        self._server.close()
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self._stop.set()
+
+
+def _pauses() -> Iterator[float]:
+    """Seconds between tries: doubling from 0.2 to 5, for as long as it takes."""
+    seconds = 0.2
+    while True:
+        yield seconds
+        seconds = min(2 * seconds, 5.0)

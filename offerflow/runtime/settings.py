@@ -1,0 +1,121 @@
+"""Settings of every program, and the only reader of the environment.
+
+Precedence: what the caller passes (flags), then ``OFFERFLOW_…`` variables (``__`` nests), then the defaults below.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from offerflow.runtime.errors import ConfigError
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class KafkaSettings(BaseModel):
+    """``extra`` holds librdkafka properties: ``OFFERFLOW_KAFKA__EXTRA__SECURITY_PROTOCOL`` is ``security.protocol``."""
+
+    model_config = ConfigDict(extra="forbid")
+    bootstrap_servers: str = "127.0.0.1:9092"
+    extra: dict[str, str] = {}
+
+    def properties(self) -> dict[str, str]:
+        """librdkafka's names and values for any client of this deployment."""
+        extra = {name.lower().replace("_", "."): value for name, value in self.extra.items()}
+        return {"bootstrap.servers": self.bootstrap_servers, **extra}
+
+
+class RedisSettings(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    url: str = "redis://127.0.0.1:6379/0"
+
+
+class HttpSettings(BaseModel):
+    """Where a program listens. Port 0 lets the system choose one."""
+
+    model_config = ConfigDict(extra="forbid")
+    host: str = "127.0.0.1"
+    port: Port = 0
+
+
+class IngestSettings(HttpSettings):
+    """The HTTP edge. Limits are bytes (inflated), events, and levels of nesting."""
+
+    max_body_bytes: int = 4 * 1024 * 1024
+    max_event_bytes: int = 64 * 1024
+    max_events: int = 2000
+    max_depth: int = 16
+
+
+class LocalSettings(BaseModel):
+    """``server_key`` makes the built-in source ``local-server`` exist; the local stack sets it."""
+
+    model_config = ConfigDict(extra="forbid")
+    server_key: SecretStr | None = None
+
+
+class LogSettings(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    format: str = Field(default="json", pattern="^(json|console)$")
+    level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+
+
+class BatchSettings(BaseModel):
+    """How much one batch takes: records when catching up, and milliseconds of gathering when live."""
+
+    model_config = ConfigDict(extra="forbid")
+    max_records: int = Field(default=5000, ge=1, le=100_000)
+    gather_ms: float = Field(default=2.0, ge=0)
+
+
+class StackSettings(BaseModel):
+    """The embedded local stack. ``broker_heap``: memory of the broker's JVM, such as 512m or 1g."""
+
+    model_config = ConfigDict(extra="forbid")
+    broker_heap: str = Field(default="512m", pattern="^[1-9][0-9]*[mg]$")
+
+
+class Settings(BaseSettings):
+    """Everything a program can be told. Unknown ``OFFERFLOW_`` names below a known group are errors."""
+
+    model_config = SettingsConfigDict(env_prefix="OFFERFLOW_", env_nested_delimiter="__", extra="ignore")
+    kafka: KafkaSettings = KafkaSettings()
+    redis: RedisSettings = RedisSettings()
+    metrics: HttpSettings = HttpSettings()
+    ingest: IngestSettings = IngestSettings()
+    local: LocalSettings = LocalSettings()
+    log: LogSettings = LogSettings()
+    batch: BatchSettings = BatchSettings()
+    stack: StackSettings = StackSettings()
+    topic_prefix: str = "offerflow."
+    partitions: int = Field(default=8, ge=1, le=4096)
+    worker: str = ""
+
+    def topic(self, name: str) -> str:
+        """Full name of a topic: ``raw.backend`` is ``offerflow.raw.backend`` by default."""
+        return self.topic_prefix + name
+
+    def group(self, stage: str) -> str:
+        """Consumer group of a stage: ``validation`` or ``rules``."""
+        return self.topic_prefix + stage
+
+
+def load_settings(**given: object) -> Settings:
+    """Settings from the environment, overridden by ``given``. Raises ConfigError that names each wrong variable."""
+    try:
+        return Settings(**given)  # type: ignore[arg-type]
+    except ValidationError as error:
+        lines = [
+            "OFFERFLOW_{}: {} (got {!r})".format("__".join(map(str, e["loc"])).upper(), e["msg"], e.get("input"))
+            for e in error.errors(include_url=False)
+        ]
+        raise ConfigError("settings are wrong: " + "; ".join(lines)) from None
+
+
+def environment() -> dict[str, str]:
+    """A copy of this process's environment, for programs that start others."""
+    return dict(os.environ)

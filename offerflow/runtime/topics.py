@@ -1,0 +1,98 @@
+"""The topics of a deployment, and the first commits without which no worker claims a partition."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from offerflow.runtime.errors import Refused
+from offerflow.runtime.kafka.admin import Admin, Place, TopicInfo, first_commits
+from offerflow.runtime.settings import Settings
+
+MIB = 1024 * 1024
+DAY_MS = 24 * 3600 * 1000
+RAW = ("raw.sdk", "raw.backend", "raw.integration", "raw.replay", "raw.import")
+CHANNELS = {"raw.sdk": "sdk", "raw.backend": "backend", "raw.integration": "integration"}
+"""The fixed raw topics that carry events from outside, and the origin each belongs to."""
+
+# Twice the limit on one record, so that a record a little over it becomes a dead letter rather than an error.
+_RAW_CONFIG = {"retention.ms": str(14 * DAY_MS), "max.message.bytes": str(2 * MIB)}
+_FIXED: dict[str, dict[str, str]] = {
+    **dict.fromkeys(RAW, _RAW_CONFIG),
+    "journal": {"retention.ms": str(400 * DAY_MS), "max.message.bytes": str(2 * MIB)},
+    "dead-letter": {"retention.ms": str(30 * DAY_MS), "max.message.bytes": str(4 * MIB)},
+    "offer-entry": {"retention.ms": str(90 * DAY_MS), "max.message.bytes": str(4 * MIB)},
+    "offer-exit": {"retention.ms": str(90 * DAY_MS), "max.message.bytes": str(4 * MIB)},
+    "reward-satisfied": {"retention.ms": str(365 * DAY_MS), "max.message.bytes": str(4 * MIB)},
+    "reward-reversed": {"retention.ms": str(365 * DAY_MS), "max.message.bytes": str(4 * MIB)},
+    "reward-fulfilled": {"retention.ms": str(365 * DAY_MS), "max.message.bytes": str(4 * MIB)},
+    "dead-letter-state": {"cleanup.policy": "compact"},
+    "catalog": {"cleanup.policy": "compact", "max.message.bytes": str(4 * MIB)},
+    "audit": {"retention.ms": str(5 * 365 * DAY_MS)},
+}
+_SINGLE = ("catalog", "audit")
+
+
+def create_topics(settings: Settings, raw_topics: Iterable[str] = ()) -> list[str]:
+    """Create what is missing of the fixed topics and of ``raw_topics`` (short names), then the first commits.
+
+    Idempotent. Returns the full names of the topics it made. Raises Refused if the journal exists with another
+    number of partitions than the settings say, KafkaDown if there is no broker.
+    """
+    admin = Admin(settings)
+    wanted = {**_FIXED, **dict.fromkeys(raw_topics, _RAW_CONFIG)}
+    names = {name: settings.topic(name) for name in wanted}
+    there = admin.topics(names.values())
+    created = admin.create(
+        (
+            full,
+            1 if name in _SINGLE else settings.partitions,
+            -1,
+            {"message.timestamp.type": "LogAppendTime", **wanted[name]},
+        )
+        for name, full in names.items()
+        if full not in there
+    )
+    there = await_topics(admin, names.values())
+    journal = there[names["journal"]]
+    if journal.partitions != settings.partitions:
+        raise Refused(
+            "partitions",
+            f"the journal {journal.name} has {journal.partitions} partitions, the settings say {settings.partitions};"
+            " the number is never altered: set OFFERFLOW_PARTITIONS to what the journal has",
+        )
+    commit_first(settings, admin, "validation", [there[names[name]] for name in wanted if name.startswith("raw.")])
+    commit_first(settings, admin, "rules", [journal])
+    return created
+
+
+def await_topics(admin: Admin, names: Iterable[str], tries: int = 50) -> dict[str, TopicInfo]:
+    """Descriptions of all ``names``; a topic just made may take a moment to be known everywhere."""
+    import stamina
+
+    wanted = list(names)
+    for attempt in stamina.retry_context(on=LookupError, attempts=tries, wait_initial=0.05, wait_max=0.5, timeout=20):
+        with attempt:
+            there = admin.topics(wanted)
+            missing = [name for name in wanted if name not in there]
+            if missing:
+                raise LookupError(f"topics are not there: {', '.join(missing)}")
+    return there
+
+
+def commit_first(settings: Settings, admin: Admin, stage: str, topics: Iterable[TopicInfo]) -> None:
+    """Give partitions of ``topics`` that have no committed offset their first one: the start of the log."""
+    group = settings.group(stage)
+    by_name: Mapping[str, TopicInfo] = {topic.name: topic for topic in topics}
+    places: list[Place] = [(t.name, p) for t in by_name.values() for p in range(t.partitions)]
+    known = admin.committed(group, places)
+    starts = admin.starts(place for place in places if place not in known)
+    first_commits(
+        settings,
+        group,
+        {place: (offset, commit_metadata(by_name[place[0]].id, offset)) for place, offset in starts.items()},
+    )
+
+
+def commit_metadata(topic_id: str, offset: int) -> str:
+    """What every commit carries, so that an offset reset by hand or by expiry is recognised."""
+    return f"of1:{topic_id}:{offset}"

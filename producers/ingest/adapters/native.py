@@ -1,0 +1,172 @@
+"""The native protocol: ``POST /v1/events`` with one event, an array of events, or ``{"events": […]}``.
+
+The JSON of an event passes on as it came, unknown fields included; only ``source`` (set by the key) and a missing
+``event_id`` are added. A request is taken whole or not at all.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+from producers.envelope import Envelope, Problem, mint_id, misfit, problems
+from producers.ingest.adapters.protocol import RawEvent
+from producers.ingest.answers import Answer, BadEvent, Refusal, json_answer, plain_refusal
+from producers.ingest.keyring import Source, bearer_key
+from producers.ingest.limits import Limits, deeper_than
+from producers.ingest.request import Request
+from schemas.envelope import MAX_ID
+
+_BYTE = re.compile(r"\(byte (\d+)\)")
+_FORMS = 'expected one event {"event": …, "user_id": …}, an array of them, or {"events": [ … ]}'
+
+
+class _Body(Struct):
+    """Tells one event from a list of them: a body with ``events`` and without ``event`` or ``type`` is a list."""
+
+    events: Raw | UnsetType = UNSET
+    event: Raw | UnsetType = UNSET
+    type: Raw | UnsetType = UNSET
+
+
+_decode_body = msgspec.json.Decoder(_Body).decode
+_decode_list = msgspec.json.Decoder(list[Raw]).decode
+_decode_envelope = msgspec.json.Decoder(Envelope).decode
+_decode_fields = msgspec.json.Decoder(dict[str, Raw]).decode
+_encode = msgspec.json.encode
+
+
+class NativeAdapter:
+    """``mint`` makes the ids of events that have none."""
+
+    name = "native"
+    routes: Mapping[str, tuple[str, ...]] = {"/v1/events": ("POST",)}
+
+    def __init__(self, limits: Limits, mint: Callable[[], str] = mint_id) -> None:
+        self._limits = limits
+        self._mint = mint
+
+    def key(self, request: Request) -> str | Refusal:
+        return bearer_key(request.headers)
+
+    def accepted(self, events: Sequence[RawEvent]) -> Answer:
+        return json_answer(HTTPStatus.ACCEPTED, {"accepted": len(events), "ids": [event.id for event in events]})
+
+    def refused(self, refusal: Refusal) -> Answer:
+        return plain_refusal(refusal)
+
+    def read(self, request: Request, source: Source) -> Sequence[RawEvent] | Refusal:
+        split = self._split(request.body)
+        if isinstance(split, Refusal):
+            return split
+        large = [index for index, raw in enumerate(split) if len(raw) > self._limits.event_bytes]
+        if large:
+            return self._too_large(split, large)
+        read: list[RawEvent] = []
+        bad: list[BadEvent] = []
+        idempotency_key = _text(request.headers.get(b"idempotency-key", b""))
+        for index, raw in enumerate(split):
+            checked = self._check(raw)
+            if isinstance(checked, Envelope):
+                given = f"{idempotency_key}-{index}" if idempotency_key and len(split) > 1 else idempotency_key
+                if len(given) <= MAX_ID:
+                    read.append(self._raw_event(raw, checked, source, given))
+                else:
+                    bad.append(BadEvent(index, "Idempotency-Key", f"longer than {MAX_ID} characters"))
+            else:
+                bad += [BadEvent(index, problem.field, problem.message) for problem in checked]
+        return _refusal(bad, len(split)) if bad else read
+
+    def _split(self, body: bytes) -> list[bytes] | Refusal:
+        """The JSON of each event."""
+        body = body.removeprefix(b"\xef\xbb\xbf")
+        try:
+            body.decode()  # skipped parts of the JSON would not be looked at otherwise
+            if body.lstrip()[:1] == b"[":
+                events = _decode_list(body)
+            else:
+                parts = _decode_body(body)
+                if parts.events is UNSET or parts.event is not UNSET or parts.type is not UNSET:
+                    return [body.strip()]
+                events = _decode_list(parts.events)
+        except UnicodeDecodeError as error:
+            return _malformed(body, error.start, "is not UTF-8")
+        except RecursionError:
+            return Refusal(HTTPStatus.BAD_REQUEST, "too_deep", f"the body is nested deeper than {self._limits.depth}")
+        except msgspec.ValidationError:
+            return Refusal(HTTPStatus.BAD_REQUEST, "bad_body", f"the body is JSON of another form: {_FORMS}")
+        except msgspec.DecodeError as error:
+            return _not_json(body, str(error))
+        if not events:
+            return Refusal(HTTPStatus.BAD_REQUEST, "no_events", f"the body holds no event: {_FORMS}")
+        if len(events) > self._limits.events:
+            return Refusal(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                "too_many_events",
+                f"{len(events)} events in one request, the limit is {self._limits.events}; send several requests",
+            )
+        return [bytes(event) for event in events]
+
+    def _check(self, raw: bytes) -> Envelope | list[Problem]:
+        if deeper_than(raw, self._limits.depth):
+            return [Problem("", f"nested deeper than the limit of {self._limits.depth} levels")]
+        try:
+            envelope = _decode_envelope(raw)
+        except msgspec.ValidationError as error:
+            return [misfit(error)]
+        return problems(envelope) or envelope
+
+    def _raw_event(self, raw: bytes, envelope: Envelope, source: Source, given_id: str) -> RawEvent:
+        event_id = envelope.event_id or given_id or self._mint()
+        added: dict[str, Any] = {"source": source.id}
+        if not envelope.event_id:
+            added["event_id"] = event_id
+        if envelope.source is UNSET and (envelope.event_id or envelope.event_id is UNSET):
+            value = raw[:-1] + b"," + _encode(added)[1:]  # the closing brace replaced by the added fields
+        else:
+            value = _encode({**_decode_fields(raw), **added})
+        return RawEvent(event_id, envelope.key, value)
+
+    def _too_large(self, events: list[bytes], large: list[int]) -> Refusal:
+        limit = self._limits.event_bytes
+        return Refusal(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            "event_too_large",
+            f"{len(large)} of {len(events)} events exceed the limit of {limit} bytes for one event; none was taken",
+            [BadEvent(index, "", f"{len(events[index])} bytes, the limit is {limit}") for index in large],
+        )
+
+
+def _refusal(bad: list[BadEvent], events: int) -> Refusal:
+    count = len({event.index for event in bad})
+    message = f"{count} of {events} events cannot be read, so none was taken; `events` says what to mend"
+    return Refusal(HTTPStatus.BAD_REQUEST, "bad_events", message, bad)
+
+
+def _not_json(body: bytes, complaint: str) -> Refusal:
+    at = _BYTE.search(complaint)
+    if at is None:
+        return _malformed(body, len(body), "ends too early, or holds half a surrogate pair")
+    return _malformed(body, int(at[1]), complaint.removeprefix("JSON is malformed: ").partition(" (byte")[0])
+
+
+def _malformed(body: bytes, position: int, what: str) -> Refusal:
+    before = body[:position]
+    line, column = before.count(b"\n") + 1, position - (before.rfind(b"\n") + 1) + 1
+    return Refusal(
+        HTTPStatus.BAD_REQUEST,
+        "malformed_json",
+        f"the body is not JSON: {what} at line {line}, column {column} (byte {position}); {_FORMS}",
+    )
+
+
+def _text(header: bytes) -> str:
+    try:
+        return header.decode()
+    except UnicodeDecodeError:
+        return header.decode("latin-1")

@@ -1,0 +1,62 @@
+"""What goes back to a client: an answer ready to be sent, or a refusal that a protocol puts into its own words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+
+Header = tuple[bytes, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    body: bytes
+    headers: tuple[Header, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BadEvent:
+    """What is wrong with one event of a request: its index from 0, the field, and what was expected."""
+
+    index: int
+    field: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why nothing of a request was taken. ``error`` is a stable word for programs, ``message`` is for people."""
+
+    status: int
+    error: str
+    message: str
+    events: Sequence[BadEvent] = ()
+    headers: tuple[Header, ...] = ()
+
+
+def json_answer(status: int, content: Any, headers: tuple[Header, ...] = ()) -> Answer:
+    return Answer(status, msgspec.json.encode(content), ((b"content-type", b"application/json"), *headers))
+
+
+def plain_refusal(refusal: Refusal) -> Answer:
+    """A refusal as JSON: ``error``, ``message`` and, where single events are at fault, ``events`` with indexes."""
+    content: dict[str, Any] = {"error": refusal.error, "message": refusal.message}
+    if refusal.events:
+        content["events"] = [{"index": bad.index, "field": bad.field, "message": bad.message} for bad in refusal.events]
+    return json_answer(refusal.status, content, refusal.headers)
+
+
+def unavailable(message: str, retry_after: int) -> Refusal:
+    """503: nothing is wrong with the request, send it again in ``retry_after`` seconds."""
+    return Refusal(
+        HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", message, headers=((b"retry-after", b"%d" % retry_after),)
+    )
+
+
+def unauthorized(message: str) -> Refusal:
+    return Refusal(HTTPStatus.UNAUTHORIZED, "unauthorized", message, headers=((b"www-authenticate", b"Bearer"),))

@@ -1,0 +1,127 @@
+"""The ASGI application: route, read, find the key, hand to the protocol's adapter, publish, answer.
+
+An answer that says "taken" is sent only after Kafka has acknowledged every event of the request. Content-Type is never
+looked at: real clients send any.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from offerflow.runtime.errors import OfferflowError
+from offerflow.runtime.kafka.publisher import QueueFull, Record
+from offerflow.runtime.logs import get_logger
+from offerflow.runtime.metrics import ingest_request_seconds, ingest_requests
+from producers.ingest.acknowledged import AcknowledgedPublisher
+from producers.ingest.adapters.protocol import Adapter, RawEvent
+from producers.ingest.answers import Answer, Refusal, plain_refusal, unavailable
+from producers.ingest.keyring import KeyRing, Source
+from producers.ingest.limits import Limits
+from producers.ingest.readiness import Readiness
+from producers.ingest.request import ClientGone, Message, Receive, Request, plain_path, read_request
+from producers.ingest.welcome import welcome
+
+Send = Callable[[Message], Awaitable[None]]
+
+
+class IngestApp:
+    """``topic`` gives the full name of a channel. Adapters are tried by path."""
+
+    def __init__(
+        self,
+        adapters: Sequence[Adapter],
+        publisher: AcknowledgedPublisher,
+        keys: KeyRing,
+        readiness: Readiness,
+        limits: Limits,
+        topic: Callable[[str], str],
+    ) -> None:
+        self._routes = {path: adapter for adapter in adapters for path in adapter.routes}
+        self._publisher = publisher
+        self._keys = keys
+        self._readiness = readiness
+        self._limits = limits
+        self._topic = topic
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            raise RuntimeError(f"only HTTP is served here, not {scope['type']}")
+        start = time.perf_counter()
+        adapter = self._routes.get(plain_path(scope["path"]))
+        try:
+            answer = await self._answer(adapter, scope, receive)
+        except ClientGone:
+            return
+        except Exception:
+            get_logger().exception("a request failed", path=scope["path"])
+            refusal = Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "the failure is logged; try again later")
+            answer = adapter.refused(refusal) if adapter else plain_refusal(refusal)
+        ingest_requests.labels(adapter.name if adapter else "none", str(int(answer.status))).inc()
+        ingest_request_seconds.observe(time.perf_counter() - start)
+        await _send(answer, send, body=scope["method"] != "HEAD")
+
+    async def _answer(self, adapter: Adapter | None, scope: Message, receive: Receive) -> Answer:
+        method, path = scope["method"], plain_path(scope["path"])
+        if adapter is None:
+            return self._elsewhere(method, path, scope)
+        methods = adapter.routes[path]
+        if method not in methods:
+            return adapter.refused(_wrong_method(method, path, methods))
+        request = await read_request(scope, receive, self._limits.body_bytes)
+        if isinstance(request, Refusal):
+            return adapter.refused(request)
+        taken = await self._take(adapter, request)
+        return adapter.refused(taken) if isinstance(taken, Refusal) else adapter.accepted(taken)
+
+    async def _take(self, adapter: Adapter, request: Request) -> Sequence[RawEvent] | Refusal:
+        if self._readiness.why is not None:
+            return unavailable("not ready: waiting for Kafka and the catalog; nothing was taken, send it again", 2)
+        key = adapter.key(request)
+        source = key if isinstance(key, Refusal) else self._keys.source_of(key)
+        if isinstance(source, Refusal):
+            return source
+        events = adapter.read(request, source)
+        if isinstance(events, Refusal):
+            return events
+        try:
+            await self._publisher.publish(self._records(events, source, request))
+        except QueueFull:
+            return unavailable("too much is waiting for Kafka; nothing was taken, send it again", 1)
+        except OfferflowError as error:
+            self._readiness.doubt(error)
+            return unavailable("Kafka did not acknowledge every event; send all again, with the ids they had", 2)
+        return events
+
+    def _records(self, events: Sequence[RawEvent], source: Source, request: Request) -> list[Record]:
+        topic = self._topic(source.channel)
+        trace = request.headers.get(b"traceparent")
+        headers = (("traceparent", trace),) if trace else ()
+        return [Record(topic, event.key.encode(), event.value, headers) for event in events]
+
+    def _elsewhere(self, method: str, path: str, scope: Message) -> Answer:
+        if path == "/":
+            if method in ("GET", "HEAD"):
+                return welcome(scope)
+            return plain_refusal(_wrong_method(method, path, ("GET", "HEAD")))
+        routes = ", ".join(f"{'|'.join(adapter.routes[route])} {route}" for route, adapter in self._routes.items())
+        message = f"there is nothing at {path[:200]}; events go to: {routes}"
+        return plain_refusal(Refusal(HTTPStatus.NOT_FOUND, "no_such_route", message))
+
+
+def _wrong_method(method: str, path: str, methods: Sequence[str]) -> Refusal:
+    allowed = ", ".join(methods)
+    return Refusal(
+        HTTPStatus.METHOD_NOT_ALLOWED,
+        "wrong_method",
+        f"{path} takes {allowed}, not {method[:20]}",
+        headers=((b"allow", allowed.encode()),),
+    )
+
+
+async def _send(answer: Answer, send: Send, *, body: bool) -> None:
+    headers: list[Any] = [*answer.headers, (b"content-length", b"%d" % len(answer.body))]
+    await send({"type": "http.response.start", "status": int(answer.status), "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body if body else b""})

@@ -1,0 +1,80 @@
+"""The native JSON envelope of the raw topics. The contract is in docs/formats.md, Native JSON envelope."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+MAX_RAW_BYTES = 1024 * 1024
+MAX_DEPTH = 16
+MAX_ID = 512
+"""Characters of a user id, an anonymous id or an event id."""
+
+TYPED = {
+    "identify": "Identified", "alias": "Aliased", "page": "Page Viewed", "screen": "Screen Viewed",
+    "group": "Group Joined",
+}  # fmt: skip
+"""Events of the plan that the types other than ``track`` become."""
+
+
+class Envelope(msgspec.Struct, gc=False):
+    """What of a raw event is read. Unknown keys, ``context`` among them, are left alone: raw keeps every byte."""
+
+    event: str | None = None
+    user_id: str | None = None
+    anonymous_id: str | None = None
+    event_id: str | None = None
+    time: int | str | None = None
+    source: str | None = None
+    type: Literal["track", "identify", "alias", "page", "screen", "group"] | None = None
+    properties: dict[str, Any] | None = None
+    previous_id: str | None = None
+    specversion: Any = None
+
+
+_decoder = msgspec.json.Decoder(Envelope)
+
+
+class Undecodable(ValueError):
+    """The bytes are not a native envelope; the message says what was expected and where."""
+
+
+def decode(value: bytes | None) -> Envelope:
+    """The envelope in ``value``. Raises Undecodable for everything that is none."""
+    if not value:
+        raise Undecodable("expected a JSON object, got an empty value")
+    if value[0] == 0:
+        raise Undecodable("expected a JSON object; Avro in Confluent wire format is not accepted on raw topics yet")
+    try:
+        # Whole, since the decoder does not look inside what it skips.
+        envelope = _decoder.decode(value.decode())
+    except msgspec.ValidationError as error:
+        raise Undecodable(f"not an event envelope: {error}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
+        raise Undecodable(f"not JSON: {error}") from None
+    if envelope.specversion is not None:
+        raise Undecodable("a CloudEvents envelope (specversion) is not accepted on raw topics yet")
+    if not envelope.event and envelope.type in (None, "track"):
+        raise Undecodable("not an event envelope: expected the event's name in event")
+    _check_lengths(envelope)
+    # Counting brackets is cheap and right for all but odd events; only those are walked.
+    if value.count(b"{") + value.count(b"[") > MAX_DEPTH and depth(envelope.properties) > MAX_DEPTH:
+        raise Undecodable(f"properties are nested deeper than {MAX_DEPTH} levels")
+    return envelope
+
+
+def depth(value: Any) -> int:
+    """Levels of objects and arrays in a JSON value: 0 for a scalar, 1 for ``{}``."""
+    level, layer = 0, [value]
+    while layer := [item for item in layer if isinstance(item, dict | list)]:
+        level += 1
+        layer = [child for item in layer for child in (item.values() if isinstance(item, dict) else item)]
+    return level
+
+
+def _check_lengths(envelope: Envelope) -> None:
+    for name in ("user_id", "anonymous_id", "event_id"):
+        text = getattr(envelope, name)
+        if text is not None and len(text) > MAX_ID:
+            raise Undecodable(f"{name} has {len(text)} characters, expected at most {MAX_ID}")

@@ -1,0 +1,77 @@
+"""Fixtures of every test: a broker with Redis for the session, and deployments of their own upon it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.deployment import ROOT, Deployment, Services
+
+NAMES = ("OFFERFLOW_KAFKA__BOOTSTRAP_SERVERS", "OFFERFLOW_REDIS__URL")
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
+    """Kafka and Redis: those the environment names, else the local stack, else containers, else the tests fail."""
+    named = [os.environ.get(name) for name in NAMES]
+    if all(named):
+        yield Services(str(named[0]), str(named[1]))
+        return
+    directory = tmp_path_factory.mktemp("stack")
+    up = _services("up", directory)
+    if up.returncode == 0:
+        started = json.loads(up.stdout)
+        try:
+            yield Services(started["kafka"], started["redis"])
+        finally:
+            _services("down", directory, "--purge")
+        return
+    yield from _containers(up.stderr)
+
+
+def _services(verb: str, directory: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "console.stack.services", verb, "--dir", str(directory), *more]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+
+
+def _containers(why: str) -> Iterator[Services]:
+    try:
+        from testcontainers.community.kafka import KafkaContainer
+        from testcontainers.community.redis import RedisContainer
+
+        kafka, redis = KafkaContainer().with_kraft(), RedisContainer("valkey/valkey:9-alpine")
+        kafka.start()
+        redis.start()
+    except Exception as error:
+        pytest.fail(
+            f"no broker for the tests: {' and '.join(NAMES)} are not set, the local stack did not start"
+            f" ({why.strip()}), and neither did containers ({error})"
+        )
+    try:
+        address = f"redis://{redis.get_container_host_ip()}:{redis.get_exposed_port(6379)}/0"
+        yield Services(kafka.get_bootstrap_server(), address)
+    finally:
+        redis.stop()
+        kafka.stop()
+
+
+@pytest.fixture
+def deployment(stack: Services, tmp_path: Path) -> Iterator[Callable[..., Deployment]]:
+    """Makes deployments with a topic prefix of their own; what they started ends with the test."""
+    made: list[Deployment] = []
+
+    def make(**given: object) -> Deployment:
+        directory = tmp_path / f"deployment{len(made)}"
+        directory.mkdir()
+        made.append(Deployment(stack, directory, **given))  # type: ignore[arg-type]
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()

@@ -1,0 +1,63 @@
+"""The README's commands, run as they stand on a stack of their own."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.deployment import OFFERFLOW, ROOT
+from tests.end_to_end.cli import Stack
+from tests.waiting import until
+
+pytestmark = pytest.mark.broker
+
+
+def commands(stack: Stack, workspace: Path) -> list[str]:
+    """The shell blocks of the example, in order, with the paths of a stack and a workspace that a test may change."""
+    example = (ROOT / "README.md").read_text(encoding="utf-8").partition("## An example")[2]
+    places = {
+        ".venv/bin/offerflow": str(OFFERFLOW),
+        ".venv/bin/python": sys.executable,
+        "--dir .offerflow/demo": f"--dir {stack.directory}",
+        "deploy/demo": str(workspace),
+    }
+    pattern = re.compile("|".join(map(re.escape, places)))
+    blocks = re.findall(r"^```sh\n(.*?)^```", example, re.DOTALL | re.MULTILINE)
+    return [pattern.sub(lambda match: places[match[0]], block) for block in blocks]
+
+
+def shell(*lines: str) -> str:
+    """What the commands print on stdout; fails unless every one of them succeeds."""
+    script = "\n".join(("set -e", *lines))
+    done = subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_edit_one_reward_apply_one_curl_see_the_reward(cli: Callable[..., Stack], tmp_path: Path) -> None:
+    """A newcomer who follows the README gets the reward with the value they wrote, once."""
+    workspace = tmp_path / "demo"
+    shutil.copytree(ROOT / "deploy" / "demo", workspace)
+    stack = cli()
+    stack.up()
+    stack.apply(ROOT / "schemas" / "events", workspace)
+    edit_and_apply, send, see = commands(stack, workspace)
+
+    assert "~ offer invited-friend" in shell(edit_and_apply)
+    asked, _, curl = send.partition("\n\n")
+    assert json.loads(shell(asked, curl))["accepted"] == 2
+
+    reward = json.loads(until(lambda: shell(asked, see), "Anna's reward", 30, stack.status))
+    assert (reward["user_id"], reward["reward"]) == ("anna", "friend")
+    assert (reward["value"], reward["currency"]) == ("12.0000", "EUR")
+
+    shell(asked, curl)
+    stack.wait_idle()
+    assert [json.loads(line) for line in shell(asked, see).splitlines()] == [reward]

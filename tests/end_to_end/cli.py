@@ -1,0 +1,104 @@
+"""A stack driven through the command line alone, as a user would."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from redis import Redis
+
+from tests.deployment import OFFERFLOW, Headers, offsets, parse, publish
+from tests.oracle.verdict import Examined, examine
+from tests.waiting import until
+
+
+class Stack:
+    """``offerflow …`` in a directory of its own. ``up`` fills in the addresses."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.told: dict[str, Any] = {}
+
+    def run(self, *arguments: object, seconds: float = 180, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run a command; the caller judges its exit code."""
+        own = {name: value for name, value in os.environ.items() if not name.startswith("OFFERFLOW_TOPIC_PREFIX")}
+        return subprocess.run(
+            [OFFERFLOW, *map(str, arguments)], cwd=self.directory, env={**own, **environment}, capture_output=True,
+            text=True, timeout=seconds, check=False, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+
+    def up(self, validation: int = 1, rules: int = 1, **environment: str) -> dict[str, Any]:
+        workers = ("--validation-workers", validation, "--rules-workers", rules)
+        self.told = dict(parse(self.run("up", "--detach", "--output", "json", *workers, **environment)))
+        return self.told
+
+    def apply(self, *workspaces: Path) -> dict[str, Any]:
+        return dict(parse(self.run("apply", *workspaces, "--yes", "--output", "json")))
+
+    def status(self) -> dict[str, Any]:
+        return dict(parse(self.run("status", "--output", "json")))
+
+    def wait_idle(self, seconds: int = 180) -> None:
+        done = self.run("wait", "--idle", "--timeout", f"{seconds}s", seconds=seconds + 30)
+        assert done.returncode == 0, f"never idle: {done.stderr}\n{self.run('status').stdout}"
+
+    def down(self) -> None:
+        done = self.run("down", "--purge", "--yes")
+        assert done.returncode == 0, done.stderr
+
+    def publish(self, raws: list[tuple[str, bytes | None, bytes | None, Headers]]) -> None:
+        """Topics are named without the prefix."""
+        prefix = self.told["topic_prefix"]
+        publish(self.told["kafka"], ((prefix + topic, *record) for topic, *record in raws))  # type: ignore[misc]
+
+    def post(self, events: object, key: str | None = None) -> httpx.Response:
+        """``POST /v1/events`` with the server key of the local stack, or another."""
+        headers = {"Authorization": f"Bearer {key or self.told['api_key']}"}
+        return httpx.post(f"{self.told['ingest']}/v1/events", json=events, headers=headers, timeout=30)
+
+    def ends(self, topic: str) -> int:
+        places = offsets(self.told["kafka"], self.told["topic_prefix"] + topic, None)
+        return sum(end for _, end in places.values())
+
+    def pid(self, name: str) -> int:
+        """The process of a program that runs now; waits for one that is being restarted."""
+
+        def look() -> int:
+            found = {program["name"]: program["pid"] for program in self.status()["programs"]}
+            return found.get(name) or 0
+
+        return until(look, f"{name} to run", 60, self.status)
+
+    def kill(self, name: str) -> None:
+        """SIGKILL, and wait until another process has taken its place."""
+        old = self.pid(name)
+        os.kill(old, signal.SIGKILL)
+        until(lambda: self.pid(name) != old, f"{name} to be started again", 60, self.status)
+
+    def redis(self) -> Redis:
+        return Redis.from_url(self.told["redis"])
+
+    def examine(self, *workspaces: Path) -> Examined:
+        return examine(self.told["kafka"], self.told["topic_prefix"], workspaces)
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Iterator[Callable[..., Stack]]:
+    """Makes stacks; each is taken down with its data when the test ends, and its logs are shown if that fails."""
+    made: list[Stack] = []
+
+    def make(name: str = "stack") -> Stack:
+        directory = tmp_path / name
+        directory.mkdir()
+        made.append(Stack(directory))
+        return made[-1]
+
+    yield make
+    for stack in made:
+        stack.down()

@@ -1,0 +1,99 @@
+"""Any bytes on a raw topic become a journal record or a dead letter, and never stop the stage."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from tests.deployment import Deployment
+from tests.end_to_end.coffee import RAW, WORKSPACE, Raw, Traffic, hostile
+from tests.oracle import topics
+from tests.waiting import until
+
+pytestmark = pytest.mark.broker
+MIB = 1024 * 1024
+
+
+def _running(deployment: Callable[..., Deployment]) -> Deployment:
+    made = deployment()
+    made.create_topics()
+    made.apply(WORKSPACE)
+    made.validation().wait_ready()
+    made.rules().wait_ready()
+    return made
+
+
+def _send(deployment: Deployment, raws: list[Raw]) -> None:
+    for topic in RAW:
+        deployment.produce(topic, [raw[1:] for raw in raws if raw[0] == topic])
+
+
+def test_every_byte_is_journalled_or_preserved(deployment: Callable[..., Deployment]) -> None:
+    """Hostile records amid good ones: raw equals journal, dead letters and switched-off events, byte for byte."""
+    running = _running(deployment)
+    raws = [*Traffic(5).take(1500), *hostile(5, 3000), *Traffic(6).take(500)]
+    _send(running, raws)
+    running.wait_idle(RAW)
+    examined = running.examine(WORKSPACE)
+    assert not examined.report, str(examined.report)
+    assert examined.totals["events"] == len(raws)
+    assert examined.totals["entries"] > 0
+
+
+def _big(size: int) -> bytes:
+    """A well-formed event of exactly ``size`` bytes."""
+    event = {"event": "card → linked", "source": "till", "user_id": "big", "properties": {"x": ""}}
+    empty = json.dumps(event).encode()
+    return empty.replace(b'"x": ""', b'"x": "' + b"y" * (size - len(empty)) + b'"')
+
+
+def test_records_far_over_the_limit_become_dead_letters(deployment: Callable[..., Deployment]) -> None:
+    """The broker takes what compresses well: a value of 60 MB is set aside whole, and the next event still passes."""
+    running = _running(deployment)
+    odd: list[Raw] = [
+        ("raw.backend", b"big", _big(MIB), []),
+        ("raw.backend", b"big", _big(MIB + 1), []),
+        ("raw.backend", b"big", b"\x00" * 6 * MIB, [("trace", b"1")]),
+        ("raw.backend", b"big", b"[" * 60 * MIB, []),
+        ("raw.backend", b"k" * 2 * MIB, b"{}", [("h" * 300, b"v" * MIB), ("h", None), ("h", b"")]),
+        ("raw.backend", b"big", _big(200), []),
+    ]
+    for raw in odd:
+        _send(running, [raw])
+    running.wait_idle(RAW)
+    examined = running.examine(WORKSPACE)
+    assert not examined.report, str(examined.report)
+    assert examined.totals["dead_letters"] == {"too_large": 3, "undecodable": 1}
+    assert len(examined.deads) == 4
+
+
+def test_a_program_started_before_its_broker_waits(deployment: Callable[..., Deployment]) -> None:
+    """Workers whose Kafka does not answer stay up, are not ready, and say why."""
+    made = deployment()
+    away = {"OFFERFLOW_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1"}
+    for program in (made.validation(**away), made.rules(**away)):
+        until(
+            lambda p=program: "127.0.0.1:1" in p.tail(100_000), f"{program.name} to name the address", 60, program.tail
+        )
+        assert not program.ready()
+        assert program.stop() == 0
+
+
+def test_rules_wait_for_redis(deployment: Callable[..., Deployment]) -> None:
+    """Without Redis the rules worker writes nothing and loses nothing; with it the same events give their outputs."""
+    made = deployment()
+    made.create_topics()
+    made.apply(WORKSPACE)
+    made.validation().wait_ready()
+    waiting = made.rules(OFFERFLOW_REDIS__URL="redis://127.0.0.1:1/0")
+    _send(made, Traffic(7).take(500))
+    until(lambda: made.idle("validation", *RAW), "validation to be idle", 60)
+    until(lambda: "127.0.0.1:1" in waiting.tail(100_000), "the worker to name the address", 60, waiting.tail)
+    assert not topics.read(made.services.kafka, [made.prefix + "offer-entry"])[made.prefix + "offer-entry"]
+    assert waiting.stop() == 0
+    made.rules().wait_ready()
+    made.wait_idle(RAW)
+    examined = made.examine(WORKSPACE)
+    assert not examined.report, str(examined.report)

@@ -1,0 +1,124 @@
+"""Workers killed, joining and leaving, Redis emptied, all in mid-stream: nothing lost, doubled or wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
+
+import pytest
+
+from tests.end_to_end.cli import Stack
+from tests.end_to_end.coffee import WORKSPACE, Raw, Traffic
+from tests.waiting import until
+
+pytestmark = [pytest.mark.broker, pytest.mark.slow]
+SLICE = 1000
+
+
+class Load:
+    """Publishes traffic slice after slice in the background until told to stop."""
+
+    def __init__(self, stack: Stack, seed: int, most: int) -> None:
+        self._stack, self._traffic, self._most = stack, Traffic(seed, users=1500), most
+        self._stop = Event()
+        self._failure: BaseException | None = None
+        self.sent = 0
+        self._thread = Thread(target=self._publish, name="load")
+
+    def _publish(self) -> None:
+        try:
+            while not self._stop.is_set() and self.sent < self._most:
+                taken: list[Raw] = self._traffic.take(SLICE)
+                self._stack.publish(taken)
+                self.sent += len(taken)
+        except BaseException as error:
+            self._failure = error
+
+    def __enter__(self) -> Load:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+        if self._failure is not None:
+            raise self._failure
+
+    def flows(self, topic: str, seconds: float = 90) -> None:
+        """Wait until more has been written to a topic while the load goes on."""
+        before = self._stack.ends(topic)
+        until(lambda: self._stack.ends(topic) > before, f"more in {topic}", seconds, self._stack.status)
+
+
+@contextmanager
+def _loaded(stack: Stack, seed: int, most: int = 60_000) -> Iterator[Load]:
+    with Load(stack, seed, most) as load:
+        load.flows("journal")
+        load.flows("offer-entry")
+        yield load
+
+
+def _judge(stack: Stack, load: Load) -> None:
+    stack.wait_idle()
+    examined = stack.examine(WORKSPACE)
+    assert not examined.report, str(examined.report)
+    assert examined.totals["events"] == load.sent
+    assert min(examined.totals["entries"], examined.totals["rewards"]) > 100
+
+
+def test_workers_die_join_and_leave(cli: Callable[..., Stack]) -> None:
+    """With two workers of each kind: kill -9 of each kind, one joining, one leaving, all under load."""
+    stack = cli()
+    stack.up(validation=2, rules=2)
+    stack.apply(WORKSPACE)
+    with _loaded(stack, 31) as load:
+        stack.kill("rules-1")
+        load.flows("offer-entry")
+        stack.kill("validation-1")
+        load.flows("journal")
+        stack.up(validation=3, rules=3)
+        load.flows("offer-entry")
+        stack.kill("rules-3")
+        stack.kill("validation-2")
+        load.flows("offer-entry")
+        stack.up(validation=1, rules=1)
+        load.flows("offer-entry")
+    _judge(stack, load)
+
+
+def test_redis_is_emptied_while_workers_run(cli: Callable[..., Stack]) -> None:
+    """FLUSHALL under load, twice, and once together with a killed rules worker."""
+    stack = cli()
+    stack.up(validation=1, rules=2)
+    stack.apply(WORKSPACE)
+    with _loaded(stack, 32) as load:
+        stack.redis().flushall()
+        load.flows("offer-entry")
+        stack.redis().flushall()
+        stack.kill("rules-2")
+        load.flows("offer-entry")
+    _judge(stack, load)
+
+
+def test_redis_is_emptied_while_idle_and_while_stopped(cli: Callable[..., Stack]) -> None:
+    """FLUSHALL without traffic, and FLUSHALL while no rules worker runs: what comes later is decided as if never."""
+    stack = cli()
+    stack.up(validation=1, rules=2)
+    stack.apply(WORKSPACE)
+    traffic, sent = Traffic(33, users=300), 0
+    for emptied in ("idle", "stopped", "never"):
+        stack.publish(traffic.take(5000))
+        sent += 5000
+        stack.wait_idle()
+        if emptied == "idle":
+            stack.redis().flushall()
+        elif emptied == "stopped":
+            stack.up(validation=1, rules=0)
+            stack.redis().flushall()
+            stack.publish(traffic.take(2000))
+            sent += 2000
+            stack.up(validation=1, rules=2)
+    examined = stack.examine(WORKSPACE)
+    assert not examined.report, str(examined.report)
+    assert examined.totals["events"] == sent

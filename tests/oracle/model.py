@@ -1,0 +1,107 @@
+"""The values the oracle passes around: a record as read, a verdict on it, an event, an expected output."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Properties = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Record:
+    """A record of any topic as read. ``topic`` is the full name, ``topic_id`` as Kafka prints it, times are in ms."""
+
+    topic: str
+    topic_id: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes | None], ...] = ()
+
+    @property
+    def where(self) -> str:
+        return f"{self.topic}[{self.partition}]@{self.offset}"
+
+
+@dataclass(frozen=True)
+class Dead:
+    """The record cannot be used, for ``reason``; ``why`` is the oracle's own wording."""
+
+    reason: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """A system event that its source has switched off: counted, neither event nor dead letter."""
+
+    why: str
+
+
+@dataclass(frozen=True)
+class Event:
+    """A valid event. ``type`` is the record name of its schema, ``properties`` are as the journal must carry them."""
+
+    type: str
+    version: int
+    event_id: str
+    user_id: str | None
+    anonymous_id: str | None
+    time: int
+    received_at: int
+    source: str
+    origin: str
+    properties: Properties = field(hash=False)
+
+    @property
+    def entity(self) -> str:
+        return f"u:{self.user_id}" if self.user_id is not None else f"a:{self.anonymous_id}"
+
+    def canonical(self) -> str:
+        """One text for one content: equal texts are the same event as far as the journal can tell."""
+        meta = [self.event_id, self.user_id, self.anonymous_id, self.time, self.received_at, self.source, self.origin]
+        return json.dumps([self.type, self.version, meta, self.properties], sort_keys=True, default=repr)
+
+    def content(self) -> str:
+        """What a repetition under the same id must equal: type and properties, not meta."""
+        return json.dumps([self.type, self.version, self.properties], sort_keys=True, default=repr)
+
+
+Verdict = Event | Dead | Dropped
+
+
+@dataclass(frozen=True)
+class Placed:
+    """An event with its place in the journal."""
+
+    event: Event
+    partition: int
+    offset: int
+
+
+@dataclass(frozen=True)
+class Output:
+    """An expected output. ``fields`` are those the oracle vouches for.
+
+    ``hits`` are the ids of all events its condition counts; ``proves`` tells whether some of them are evidence enough.
+    """
+
+    record: str
+    id: str
+    key: str
+    fields: Mapping[str, Any] = field(hash=False)
+    deciding: Placed = field(hash=False)
+    hits: frozenset[str] = field(default=frozenset(), hash=False)
+    proves: Callable[[frozenset[str]], bool] = field(default=lambda _: True, hash=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """An event id seen before with other content: a dead letter of the fold, at its journal coordinates."""
+
+    placed: Placed

@@ -1,0 +1,93 @@
+"""A deployment judged: its topics read, the raw ones recomputed, every difference collected."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.oracle import topics, wire
+from tests.oracle.compare import TOPIC_OF, Report, Written, outputs
+from tests.oracle.fold import Entity
+from tests.oracle.journal import Journal, check_journal
+from tests.oracle.judge import judge
+from tests.oracle.letters import check_dead_letters
+from tests.oracle.model import Conflict, Dead, Output, Record
+from tests.oracle.workspace import Workspace, read
+
+WRITTEN = (*TOPIC_OF.values(), "reward-reversed", "reward-fulfilled")
+
+
+@dataclass
+class Examined:
+    """What came of it. ``totals`` are computed from the raw topics and the rules alone, never from the outputs."""
+
+    totals: dict[str, Any]
+    expected: list[Output]
+    deads: dict[tuple[str, int, int], Dead]
+    report: Report
+    written: list[Written] = field(default_factory=list)
+
+
+def examine(bootstrap: str, prefix: str, workspaces: Iterable[Path], local_server: bool = True) -> Examined:
+    """Read every topic of the deployment and compare. Nothing may be writing meanwhile."""
+    plan = read(workspaces, local_server)
+    names = [*plan.topics(), "journal", "dead-letter", "catalog", *WRITTEN]
+    lying = topics.read(bootstrap, [prefix + name for name in names])
+    return judge_all({topic.removeprefix(prefix): records for topic, records in lying.items()}, plan, prefix)
+
+
+def judge_all(lying: dict[str, list[Record]], plan: Workspace, prefix: str) -> Examined:
+    """``lying``: topic without prefix to its records."""
+    raws = [record for topic in plan.topics() for record in lying.get(topic, [])]
+    verdicts = [(record, judge(record, plan, prefix)) for record in raws]
+    report = Report()
+    journal = Journal(lying["journal"], wire.event_schemas(plan, lying["catalog"]), report)
+    check_journal(report, journal, verdicts)
+    expected, conflicts, rulesets = _fold(journal, plan)
+    deads = {(r.topic, r.partition, r.offset): v for r, v in verdicts if isinstance(v, Dead)}
+    originals = {(record.topic, record.partition, record.offset): record for record in [*raws, *lying["journal"]]}
+    for conflict in conflicts:
+        at = (prefix + "journal", conflict.placed.partition, conflict.placed.offset)
+        deads[at] = Dead("duplicate_conflict", conflict.placed.event.event_id)
+    check_dead_letters(report, lying["dead-letter"], deads, originals)
+    written = [_written(record, report) for name in WRITTEN for record in lying[name]]
+    outputs(report, [one for one in written if one], expected, rulesets)
+    totals = {
+        "events": len(raws),
+        "dead_letters": dict(sorted(Counter(dead.reason for dead in deads.values()).items())),
+        "entries": sum(output.record == "OfferEntered" for output in expected),
+        "rewards": sum(output.record == "RewardSatisfied" for output in expected),
+    }
+    return Examined(totals, expected, deads, report, [one for one in written if one])
+
+
+def _fold(journal: Journal, plan: Workspace) -> tuple[list[Output], list[Conflict], dict[str, str]]:
+    entities: dict[str, Entity] = {}
+    expected, conflicts, rulesets = [], [], {}
+    for placed, _ in journal.events:
+        ruleset = journal.ruleset_at(placed)
+        if ruleset is None:
+            continue
+        entity = entities.setdefault(placed.event.entity, Entity(placed.event.entity, plan))
+        for outcome in entity.take(placed):
+            if isinstance(outcome, Conflict):
+                conflicts.append(outcome)
+            else:
+                expected.append(outcome)
+                rulesets[outcome.id] = ruleset
+    return expected, conflicts, rulesets
+
+
+def _written(record: Record, report: Report) -> Written | None:
+    schema_id, body = wire.unframe(record.value, record.where)
+    schema = wire.output_schemas().get(schema_id)
+    if schema is None:
+        report.wrong.append(f"output {record.where}: schema id {schema_id} is not reserved for outputs")
+        return None
+    headers = {name: (value or b"").decode("utf-8", "replace") for name, value in record.headers}
+    key = None if record.key is None else record.key.decode("utf-8", "replace")
+    name = schema["name"].rpartition(".")[2]
+    return Written(name, key, wire.decode(body, schema, record.where), headers, record.where)

@@ -1,0 +1,128 @@
+"""What people wrote, read from the files alone: the event plan, sources, conditions and offers of some directories."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+CHANNELS = {"raw.sdk": "sdk", "raw.backend": "backend", "raw.integration": "integration"}
+META = Path(__file__).parents[2] / "schemas" / "internal" / "Meta.avsc"
+
+
+@dataclass(frozen=True)
+class EventType:
+    """One ``.avsc`` file: ``names`` arrive, ``schema`` is the file's content."""
+
+    name: str
+    version: int
+    names: tuple[str, ...]
+    origins: tuple[str, ...]
+    unplanned: str
+    unique: tuple[str, ...]
+    system: bool
+    schema: dict[str, Any] = field(hash=False)
+
+    @property
+    def fields(self) -> list[dict[str, Any]]:
+        """The properties: every field but ``meta``."""
+        return [one for one in self.schema["fields"] if one["name"] != "meta"]
+
+
+@dataclass(frozen=True)
+class Source:
+    id: str
+    origin: str
+    topics: tuple[str, ...] = ()
+    switched_off: frozenset[str] = frozenset()
+
+
+@dataclass
+class Workspace:
+    """The union of the directories. ``types`` holds the newest version of each event type under each of its names."""
+
+    types: dict[str, EventType] = field(default_factory=dict)
+    sources: dict[str, Source] = field(default_factory=dict)
+    conditions: dict[str, Any] = field(default_factory=dict)
+    offers: dict[str, Any] = field(default_factory=dict)
+
+    def topics(self) -> list[str]:
+        """Every raw topic that may carry events, without the prefix."""
+        named = {topic for source in self.sources.values() for topic in source.topics}
+        return sorted({*CHANNELS, *named})
+
+    def origin_of(self, topic: str) -> str:
+        """The origin a raw topic is for; one of a workspace's own takes that of its sources."""
+        if topic in CHANNELS:
+            return CHANNELS[topic]
+        (origin,) = {source.origin for source in self.sources.values() if topic in source.topics}
+        return origin
+
+    def only_source_of(self, topic: str) -> Source | None:
+        declared = [source for source in self.sources.values() if topic in source.topics]
+        return declared[0] if len(declared) == 1 else None
+
+
+def read(directories: Iterable[Path], local_server: bool = True) -> Workspace:
+    """Every definition below ``directories``. ``local_server`` adds the built-in source of the local stack."""
+    found = Workspace()
+    if local_server:
+        found.sources["local-server"] = Source("local-server", "backend")
+    for directory in directories:
+        for path in sorted(Path(directory).rglob("*.avsc")):
+            _add_type(found, json.loads(path.read_text(encoding="utf-8")))
+        for path in sorted([*Path(directory).rglob("*.yaml"), *Path(directory).rglob("*.yml")]):
+            for document in _documents(path):
+                _add_document(found, document)
+    return found
+
+
+def with_meta(schema: dict[str, Any]) -> dict[str, Any]:
+    """The event schema with the named type ``events.Meta`` written out, as an Avro reader needs it."""
+    meta = json.loads(META.read_text(encoding="utf-8"))
+    fields = [{**one, "type": meta} if one["type"] == "events.Meta" else one for one in schema["fields"]]
+    return {**schema, "fields": fields}
+
+
+def fingerprint(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def _documents(path: Path) -> Iterator[Any]:
+    yield from YAML(typ="safe", pure=True).load_all(path.read_text(encoding="utf-8"))
+
+
+def _add_type(found: Workspace, schema: dict[str, Any]) -> None:
+    given = schema.get("event", schema["name"])
+    names = given if isinstance(given, list) else [given]
+    made = EventType(
+        schema["name"],
+        schema.get("version", 1),
+        tuple(names),
+        tuple(schema.get("origins", ("sdk", "backend", "integration"))),
+        schema.get("unplanned", "strip"),
+        tuple(schema.get("unique", ())),
+        bool(schema.get("system", False)),
+        schema,
+    )
+    for name in names:
+        known = found.types.get(name)
+        if known is None or known.version <= made.version:
+            found.types[name] = made
+
+
+def _add_document(found: Workspace, document: Any) -> None:
+    if isinstance(document, list):
+        for one in document:
+            switched = one.get("system_events") or {}
+            off = frozenset(name for name, on in switched.items() if not on)
+            found.sources[one["id"]] = Source(one["id"], one["origin"], tuple(one.get("topics") or ()), off)
+    elif isinstance(document, dict) and document.get("kind") == "condition":
+        found.conditions[document["id"]] = {k: v for k, v in document.items() if k not in ("kind", "id", "name", "doc")}
+    elif isinstance(document, dict) and document.get("kind") == "offer":
+        found.offers[document["id"]] = document
