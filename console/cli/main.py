@@ -25,6 +25,7 @@ COMMANDS = {
     "apply": Command("console.cli.apply:apply", "Put event schemas, conditions, offers and sources into the catalog."),
     "topics": Command("console.cli.topics:topics", "Create and check the topics of a deployment."),
     "keys": Command("console.cli.keys:keys", "Create ingest keys."),
+    "rewards": Command("console.cli.rewards:rewards", "List the rewards that were satisfied."),
     "config": Command("console.cli.config:config", "Show the settings in force and where each comes from."),
 }
 

@@ -62,6 +62,8 @@ class RulesStage:
             step: metrics.batch_seconds.labels(STAGE, step) for step in ("load", "decide", "publish", "apply")
         }
         self._lag = metrics.lag_seconds.labels(STAGE)
+        self._lag_records = metrics.LagGauge(STAGE)
+        self._records = metrics.batch_records.labels(STAGE)
 
     def run(self) -> None:
         """Work until the program is asked to stop. Raises what only a new session can mend."""
@@ -119,6 +121,7 @@ class RulesStage:
 
     def _work(self, batch: Batch) -> None:
         taken, moved = self._taken(batch)
+        self._records.observe(sum(len(records) for records in taken.values()))
         clock = time.perf_counter()
         loaded = self._loaded(taken)
         clock = self._spent("load", clock)
@@ -239,8 +242,9 @@ class RulesStage:
         self._apply(work)
 
     def _look(self) -> None:
-        """Notice a Redis that went back while there is no traffic."""
+        """Notice a Redis that went back where there is no traffic, and show the lag."""
         self._looked = time.monotonic()
+        self._lag_records.show(self._consumer.behind({place: p.next for place, p in self._partitions.items()}))
         found = self._store.positions(place[1] for place in self._partitions)
         for place, partition in self._partitions.items():
             if found[place[1]] != partition.next:

@@ -32,6 +32,7 @@ from schemas.dead_letter import DeadLetter, write_dead_letter
 
 STAGE = "validation"
 WAIT_S = 0.1
+LOOK_S = 3.0
 
 
 class ValidationStage:
@@ -54,6 +55,9 @@ class ValidationStage:
         self._counts = Counts()
         self._seconds = {step: metrics.batch_seconds.labels(STAGE, step) for step in ("judge", "publish")}
         self._lag = metrics.lag_seconds.labels(STAGE)
+        self._lag_records = metrics.LagGauge(STAGE)
+        self._records = metrics.batch_records.labels(STAGE)
+        self._looked = time.monotonic()
 
     def run(self) -> None:
         """Work until the program is asked to stop. Raises what only a new session can mend."""
@@ -88,6 +92,9 @@ class ValidationStage:
             get_logger().warning("transaction disturbed; claiming again", why=str(error))
             self._disturbed = True
         self._ends.update({place: end for place, end in batch.ends.items() if end > self._next.get(place, end)})
+        if time.monotonic() - self._looked > LOOK_S:
+            self._looked = time.monotonic()
+            self._lag_records.show(self._consumer.behind(self._next))
         if self._next:
             self._program.health.ready(partitions=len(self._next), catalog=self._follower.catalog.head.serial)
 
@@ -125,6 +132,7 @@ class ValidationStage:
             offsets[place] = (to, commit_metadata(self._topic_ids[place[0]], to))
             newest = max(newest, fresh[-1].timestamp()[1])
         judged = time.perf_counter()
+        self._records.observe(len(outputs))
         self._publish(outputs, offsets)
         self._seconds["judge"].observe(judged - started)
         self._seconds["publish"].observe(time.perf_counter() - judged)

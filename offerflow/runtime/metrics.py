@@ -5,6 +5,8 @@ Labels are closed sets or names from the event plan, never what a user sent. Tim
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from prometheus_client import Counter, Gauge, Histogram
 
 LATENCY = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -16,7 +18,7 @@ events = Counter("offerflow_events_total", "Raw records judged", ["channel", "ev
 dead_letters = Counter("offerflow_dead_letters_total", "Dead letters written", ["reason", "event", "channel"])
 unplanned_properties = Counter("offerflow_unplanned_properties_total", "Unplanned properties stripped", ["event"])
 
-lag_records = Gauge("offerflow_lag_records", "Records behind the end of the input", ["stage", "partition"])
+lag_records = Gauge("offerflow_lag_records", "Offsets behind the end of the input", ["stage", "partition"])
 lag_seconds = Gauge("offerflow_lag_seconds", "Age of the newest record of the last batch when it was done", ["stage"])
 batch_seconds = Histogram("offerflow_batch_seconds", "Time per batch and step", ["stage", "step"], buckets=LATENCY)
 batch_records = Histogram(
@@ -36,3 +38,20 @@ suppressed_outputs = Counter("offerflow_suppressed_outputs_total", "Outputs comp
 producer_recreations = Counter("offerflow_producer_recreations_total", "Transactional producers re-created", ["stage"])
 refusing = Gauge("offerflow_refusing", "1 while a worker refuses to go on", ["reason"])
 catalog_position = Gauge("offerflow_catalog_position", "Next offset of the catalog this program has read")
+
+
+class LagGauge:
+    """The lag of one stage's partitions. A partition that is no longer ours is no longer shown by us."""
+
+    def __init__(self, stage: str) -> None:
+        self._stage = stage
+        self._shown: set[str] = set()
+
+    def show(self, behind: Mapping[tuple[str, int], int]) -> None:
+        """``behind``: (topic, partition) to offsets."""
+        shown = {f"{topic}/{partition}": offsets for (topic, partition), offsets in behind.items()}
+        for label in self._shown - shown.keys():
+            lag_records.remove(self._stage, label)
+        for label, offsets in shown.items():
+            lag_records.labels(self._stage, label).set(offsets)
+        self._shown = set(shown)

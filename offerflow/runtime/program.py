@@ -5,11 +5,12 @@ from __future__ import annotations
 import gc
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from types import FrameType
 
 from offerflow.runtime import metrics
-from offerflow.runtime.errors import DependencyDown, Disturbed, OfferflowError, Refused, TryAgain
+from offerflow.runtime.errors import DependencyDown, Disturbed, Fenced, OfferflowError, Refused, TryAgain
 from offerflow.runtime.health import Health, HealthServer
 from offerflow.runtime.logs import configure_logs, get_logger
 from offerflow.runtime.settings import Settings
@@ -17,6 +18,8 @@ from offerflow.runtime.watchdog import Watchdog
 
 WATCHDOG_S = 25.0
 REFUSED_PAUSE_S = 10.0
+LONG_SESSION_S = 30.0
+"""A session that worked this long was no failed try: the pauses start small again after it."""
 
 
 class Program:
@@ -52,15 +55,21 @@ class Program:
         log.info("started", metrics=self._server.url)
         pauses = _pauses()
         while not self.stopping:
+            started = time.monotonic()
             try:
                 session()
-                pauses = _pauses()
             except Refused as error:
                 metrics.refusing.labels(error.reason).set(1)
                 log.error("refusing to go on", reason=error.reason, why=str(error))
                 self.pause(REFUSED_PAUSE_S, f"refusing: {error}")
                 metrics.refusing.labels(error.reason).set(0)
+            except Fenced as error:
+                log.error("another process has taken my place; leaving it to that", why=str(error))
+                self.close()
+                return error.exit_code
             except (DependencyDown, Disturbed, TryAgain) as error:
+                if time.monotonic() - started > LONG_SESSION_S:
+                    pauses = _pauses()
                 pause = next(pauses)
                 log.warning("waiting for a service", why=str(error), seconds=round(pause, 2))
                 self.pause(pause, str(error))

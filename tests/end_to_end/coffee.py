@@ -48,7 +48,8 @@ class Traffic:
         """Topic and envelope of an event that validation must take."""
         self._number += 1
         topic, envelope = self._random.choice(self._makers)(self)
-        name = f"{self._random.randrange(self._users)}"
+        # New users come all the time, so that there is always somebody to enter an offer.
+        name = f"{self._random.randrange(self._users) + self._number // 10}"
         anonymous = self._random.random() < ANONYMOUS
         who = {"anonymous_id": f"anon-{name}"} if anonymous else {"user_id": f"u-{name}"}
         if self._random.random() < 0.05:

@@ -22,7 +22,7 @@ from offerflow.runtime.kafka.client import base_config, translate
 from offerflow.runtime.settings import Settings
 
 T = TypeVar("T")
-TIMEOUT_S = 10.0
+TIMEOUT_S = 6.0
 ASK_S = 2.0
 """Seconds for one question to a group's coordinator."""
 Place = tuple[str, int]

@@ -80,6 +80,7 @@ class GroupConsumer:
         self._settings = settings
         self._membership = membership
         self._failure: Exception | None = None
+        self._moved: set[Place] = set()
         self.group_metadata: Any | None = None
         self._consumer = Consumer({**_CONFIG, **base_config(settings, client_id), "group.id": group})
 
@@ -92,8 +93,11 @@ class GroupConsumer:
         batch = Batch()
         try:
             messages = self._consumer.consume(1, wait_s)
-            if messages:
-                messages += self._consumer.consume(max_records - 1, gather_s) if max_records > 1 else []
+            self._moved.clear()
+            if messages and max_records > 1:
+                more = self._consumer.consume(max_records - 1, gather_s)
+                # Within one call the client drops what a rebalance made stale; between two calls it is up to us.
+                messages = [m for m in messages if (m.topic(), m.partition()) not in self._moved] + more
         except KafkaException as error:
             raise translate(error, "reading", self._settings) from None
         if self._failure is not None:
@@ -124,6 +128,14 @@ class GroupConsumer:
         elif error.fatal() or not (error.retriable() or error.code() in _PASSING):
             raise translate(error, f"reading {place[0]}", self._settings)
 
+    def behind(self, positions: Mapping[Place, int]) -> dict[Place, int]:
+        """Offsets between each position and the end of its partition as last told by the broker; asks nobody."""
+        found = {}
+        for place, position in positions.items():
+            _, high = self._consumer.get_watermark_offsets(TopicPartition(*place), cached=True)
+            found[place] = max(0, high - position) if high >= 0 else 0
+        return found
+
     def seek(self, positions: Mapping[Place, int]) -> None:
         """Read these partitions again from other positions; what was fetched ahead is dropped."""
         if not positions:
@@ -149,7 +161,7 @@ class GroupConsumer:
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         def claim() -> None:
-            positions = self._membership.assigned([(tp.topic, tp.partition) for tp in partitions])
+            positions = self._membership.assigned(self._places(partitions))
             consumer.incremental_assign(
                 [TopicPartition(topic, partition, offset) for (topic, partition), offset in positions.items()]
             )
@@ -160,11 +172,16 @@ class GroupConsumer:
 
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         # The old generation goes on to serve the partitions that stay, until the rebalance is over.
-        self._guard(lambda: self._membership.revoked([(tp.topic, tp.partition) for tp in partitions]))
+        self._guard(lambda: self._membership.revoked(self._places(partitions)))
 
     def _lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self.group_metadata = None
-        self._guard(lambda: self._membership.lost([(tp.topic, tp.partition) for tp in partitions]))
+        self._guard(lambda: self._membership.lost(self._places(partitions)))
+
+    def _places(self, partitions: list[TopicPartition]) -> list[Place]:
+        places = [(tp.topic, tp.partition) for tp in partitions]
+        self._moved.update(places)
+        return places
 
     def _guard(self, action: Callable[[], None]) -> None:
         # An exception inside a callback would surface as a bare client error: keep it for ``read`` to raise.

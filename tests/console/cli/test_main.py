@@ -1,0 +1,71 @@
+"""The root command: instant help, lazy commands, errors in one place."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from console.cli.main import COMMANDS, main
+from console.cli.options import Duration
+from offerflow.runtime.errors import ConfigError, KafkaDown, OfferflowError, TryAgain
+
+
+def test_help_lists_every_command_and_imports_none() -> None:
+    """``--help`` shows the table and loads neither a command nor any heavy library."""
+    code = (
+        "import sys; from console.cli.main import main; main(['--help'], standalone_mode=False);"
+        " print(sorted(m for m in sys.modules if m.startswith(('console.', 'pydantic', 'rich', 'confluent_kafka'))))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert all(f"  {name} " in done.stdout for name in COMMANDS)
+    assert done.stdout.splitlines()[-1] == "['console.cli', 'console.cli.main']"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_in_the_table_exists_and_has_help(name: str) -> None:
+    """The lazy table names real commands, each with a help text of its own."""
+    done = CliRunner().invoke(main, [name, "--help"])
+    assert done.exit_code == 0, done.output
+    assert "Usage:" in done.output
+
+
+def test_a_misspelt_command_is_told_its_neighbour() -> None:
+    """Usage errors exit with 2 and say what was probably meant."""
+    done = CliRunner().invoke(main, ["aply"])
+    assert done.exit_code == 2
+    assert "Did you mean 'apply'?" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(OfferflowError("a"), 1), (KafkaDown("b"), 69), (TryAgain("c"), 75), (ConfigError("d"), 78)],
+)
+def test_errors_become_one_line_and_their_exit_code(
+    error: OfferflowError, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever a command raises of our tree is told on stderr without a traceback; stdout stays empty."""
+
+    @click.command()
+    def failing() -> None:
+        raise error
+
+    monkeypatch.setattr("console.cli.stack.status", failing)
+    done = CliRunner().invoke(main, ["status"])
+    assert (done.exit_code, done.stdout, done.stderr) == (code, "", f"error: {error}\n")
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("5m", 300.0), ("90", 90.0), ("1.5h", 5400.0), ("250ms", 0.25)])
+def test_durations(text: str, seconds: float) -> None:
+    """Times are written as people say them."""
+    assert Duration().convert(text, None, None) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "soon", "5 minutes", "-3s", "1d"])
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    """Anything else is a usage error that shows how to write one."""
+    with pytest.raises(click.BadParameter, match="such as 30s, 5m or 1h"):
+        Duration().convert(text, None, None)
