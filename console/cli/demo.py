@@ -141,18 +141,23 @@ def _trickle(files: StackFiles) -> None:
 
 
 def _tell(files: StackFiles, described: dict[str, Any]) -> None:
-    where = f"--dir {files.root.parent}"
     offerflow = sys.argv[0] if "/" in sys.argv[0] else "offerflow"  # as this command was called
+    directory, here = files.root.parent, Path.cwd()
+    where = f"--dir {directory.relative_to(here) if directory.is_relative_to(here) else directory}"
     click.echo(f"""
-The stack stays up with a trickle of traffic.
-  send an event     curl -H 'Authorization: Bearer {described["api_key"]}' \\
-                      -d '{{"event": "Account Created", "user_id": "me", "properties": {{"method": "email"}}}}' \\
-                      {described["ingest"]}/v1/events
-  change an offer   edit deploy/demo/offers, then: {offerflow} apply deploy/demo {where}
-  look at it        {offerflow} status {where}
-  metrics           {described["metrics"][0]}
-  logs              {described["logs"]}
-  stop it           {offerflow} down {where}""", err=True)  # fmt: skip
+The stack stays up with a trickle of traffic. What to do next:
+
+  export INGEST={described["ingest"]} KEY={described["api_key"]} KAFKA={described["kafka"]}
+  curl "$INGEST/v1/events" -H "Authorization: Bearer $KEY" \\
+    -d '{{"event": "Account Created", "user_id": "me", "properties": {{"method": "email"}}}}'
+
+  {offerflow} status {where}
+  {offerflow} rewards list {where}
+  edit deploy/demo/offers/shop.yaml, then: {offerflow} apply deploy/demo {where}
+  {offerflow} down {where}
+
+Metrics of every program: {" ".join(described["metrics"])}
+Logs: {described["logs"]}""", err=True)  # fmt: skip
 
 
 def _remove(files: StackFiles) -> None:

@@ -93,10 +93,10 @@ def _type_of(node: Literal | Property, event: EventType) -> PropertyType:
             hint = did_you_mean(name, known) or f"; it has {', '.join(sorted(known)) or 'none'}"
             raise ExpressionError(f"{owner} has no property {name!r}{hint}", node.column)
         found = known[name]
+        if found.pii:
+            raise ExpressionError(f"{'.'.join(names)} is marked pii and never reaches the rules", node.column)
         if found.kind is Kind.ANY:
             return found
         known = found.fields
     assert found is not None  # noqa: S101 - a path has at least one name
-    if found.pii:
-        raise ExpressionError(f"{'.'.join(names)} is marked pii and never reaches the rules", node.column)
     return found

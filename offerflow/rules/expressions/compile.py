@@ -95,10 +95,12 @@ def _compare(node: Compare) -> Test:
 
         return with_literal
     other = _getter(right)
+    # Booleans are equal or not; they have no order.
+    kinds = (int, float, str, bool) if op in ("==", "!=") else (int, float, str)
 
     def with_property(event: Event) -> bool:
         a, b = get(event), other(event)
-        comparable = type(a) in (int, float, str, bool) and type(b) in _classes(a)
+        comparable = type(a) in kinds and type(b) in _classes(a)
         return comparable and apply(a, b)
 
     return with_property

@@ -7,22 +7,28 @@ this is a subset. What CEL has and this subset lacks is recognised, so that the 
 from __future__ import annotations
 
 import json
+import math
 import re
 from dataclasses import dataclass
 from typing import NoReturn
 
 MAX_DEPTH = 32
+MAX_TERMS = 300
+"""Operands of all ``&&`` and ``||``: their chain is walked by recursion, here and in the closures made of it."""
 
 _TOKEN = re.compile(
     r"""\s*(?:
-      (?P<number>(?:\d+\.\d+(?:[eE][+-]?\d+)?|\d+[eE][+-]?\d+|\d+))
+      (?P<number>(?:[0-9]+\.[0-9]+(?:[eE][+-]?[0-9]+)?|[0-9]+[eE][+-]?[0-9]+|[0-9]+))
     | (?P<name>[A-Za-z_][A-Za-z0-9_]*)
     | (?P<string>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')
     | (?P<op>==|!=|<=|>=|&&|\|\||[-+*/%<>!()\[\],.?:])
     )""",
     re.VERBOSE,
 )
-_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\", '"': '"', "'": "'", "`": "`", "?": "?", "a": "\a", "b": "\b"}
+_ESCAPES = {
+    "n": "\n", "t": "\t", "r": "\r", "\\": "\\", '"': '"', "'": "'", "`": "`", "?": "?", "a": "\a", "b": "\b", "f": "\f",
+    "v": "\v",
+}  # fmt: skip
 _COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
 _NOT_YET = {"+": "arithmetic", "*": "arithmetic", "/": "arithmetic", "%": "arithmetic", "-": "arithmetic"}
 _FUNCTIONS = ("size", "startsWith", "endsWith", "contains", "lowerAscii", "timestamp", "duration", "matches", "has")
@@ -165,6 +171,7 @@ class _Parser:
     def __init__(self, tokens: list[_Token], end: int) -> None:
         self._tokens = [*tokens, _Token("end", "the end", end)]
         self._at = 0
+        self._terms = 1
 
     @property
     def here(self) -> _Token:
@@ -185,9 +192,16 @@ class _Parser:
         if not self.accept(op):
             self.fail(f"expected {op!r}, got {self.here.text!r}")
 
+    def joined(self, op: str) -> _Token | None:
+        if self.here.text == op:
+            self._terms += 1
+            if self._terms > MAX_TERMS:
+                self.fail(f"more than {MAX_TERMS} terms; expected a shorter expression, such as one with 'in'")
+        return self.accept(op)
+
     def either(self, depth: int) -> Node:
         left = self.both(depth)
-        while token := self.accept("||"):
+        while token := self.joined("||"):
             left = Either(left, self.both(depth), token.column)
         if self.here.text == "?":
             self.fail("not supported yet: the conditional operator '?:'")
@@ -195,7 +209,7 @@ class _Parser:
 
     def both(self, depth: int) -> Node:
         left = self.relation(depth)
-        while token := self.accept("&&"):
+        while token := self.joined("&&"):
             left = Both(left, self.relation(depth), token.column)
         return left
 
@@ -215,12 +229,12 @@ class _Parser:
             column = self.take().column
             if not isinstance(left, Literal | Property):
                 raise ExpressionError("only a property or a literal can stand before 'in'", left.column)
-            left = Member(left, self.choices(), column)
+            left = Member(left, self.choices(depth), column)
         if self.here.kind == "op" and self.here.text in _NOT_YET:
             self.fail(f"not supported yet: {_NOT_YET[self.here.text]} ({self.here.text!r})")
         return left
 
-    def choices(self) -> tuple[Literal, ...]:
+    def choices(self, depth: int) -> tuple[Literal, ...]:
         if self.here.text != "[":
             self.fail('expected a list of literals after \'in\', such as ["EUR", "USD"]')
         self.take()
@@ -230,7 +244,7 @@ class _Parser:
                 self.expect(",")
                 if self.accept("]"):
                     break
-            item = self.unary(0)
+            item = self.unary(depth + 1)
             if not isinstance(item, Literal):
                 raise ExpressionError("only literals can stand in a list", item.column)
             found.append(item)
@@ -250,20 +264,19 @@ class _Parser:
             inner = self.either(depth + 1)
             self.expect(")")
             return inner
-        return self.operand()
+        return self.operand(depth)
 
-    def operand(self) -> Node:
+    def operand(self, depth: int) -> Node:
         token = self.take()
         if token.kind == "number":
-            text = token.text
-            return Literal(int(text) if text.isdigit() else float(text), token.column)
+            return Literal(_number(token), token.column)
         if token.kind == "string":
             return Literal(_unescape(token), token.column)
         if token.kind == "name":
-            return self.named(token)
+            return self.named(token, depth)
         raise ExpressionError(f"expected a property, a literal or '(', got {token.text!r}", token.column)
 
-    def named(self, token: _Token) -> Node:
+    def named(self, token: _Token, depth: int) -> Node:
         if token.text in ("true", "false"):
             return Literal(token.text == "true", token.column)
         if token.text == "null":
@@ -283,11 +296,23 @@ class _Parser:
             function = path[-1]
             known = "not supported yet" if function in _FUNCTIONS else "unknown function"
             raise ExpressionError(f"{known}: {function}(); is_set(property) is there", token.column)
-        argument = self.unary(0)
+        argument = self.unary(depth + 1)
         if not isinstance(argument, Property):
             raise ExpressionError("is_set() takes the name of a property", argument.column)
         self.expect(")")
         return IsSet(argument, token.column)
+
+
+def _number(token: _Token) -> int | float:
+    # CEL's int and double are 64 bits wide.
+    if not token.text.isdigit():
+        if not math.isfinite(value := float(token.text)):
+            raise ExpressionError("the number is too large for a double", token.column)
+        return value
+    digits = token.text.lstrip("0") or "0"
+    if len(digits) > 19 or int(digits) >= 2**63:
+        raise ExpressionError("the number is too large for an integer of 64 bits", token.column)
+    return int(digits)
 
 
 def _unescape(token: _Token) -> str:

@@ -58,9 +58,9 @@ _CONFIG = {
     "max.poll.interval.ms": 12000,
     "fetch.queue.backoff.ms": 5,
     "fetch.wait.max.ms": 10,
-    "fetch.message.max.bytes": 4 * 1024 * 1024,
-    "queued.min.messages": 50_000,
-    "queued.max.messages.kbytes": 32 * 1024,
+    "fetch.message.max.bytes": 512 * 1024,
+    "queued.min.messages": 5_000,
+    "queued.max.messages.kbytes": 8 * 1024,
     "check.crcs": True,
 }
 
