@@ -46,8 +46,7 @@ lock: $(READY) ## Choose versions anew: requirements.lock (needs uv on the PATH)
 	cd deploy/local && ../../$(BIN)/jgo --ignore-config --resolver python lock
 
 clean: ## Stop the stacks of this checkout and remove everything that make made.
-	@for dir in .offerflow .; do if [ -x $(BIN)/offerflow ] && [ -d $$dir/.offerflow ]; \
-		then $(BIN)/offerflow down --purge --yes --dir $$dir; fi; done
+	@if [ -x $(BIN)/offerflow ] && [ -d .offerflow ]; then $(BIN)/offerflow down --purge --yes --dir .; fi
 	@rm -rf $(VENV) .offerflow *.egg-info build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 .offerflow:

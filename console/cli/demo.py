@@ -14,12 +14,12 @@ import msgspec
 from console.cli.options import dir_option, output_option
 from console.cli.output import print_json, print_table, progress
 from console.cli.stack import follow_lag
-from console.stack import client
+from console.stack import client, ready, stopping
 from console.stack.failure import StackFailed
 from console.stack.files import CHECKOUT, StackFiles
 from console.stack.settings import own_services
 from offerflow.runtime.errors import OfferflowError
-from offerflow.runtime.settings import Settings, environment
+from offerflow.runtime.settings import Settings, environment, load_settings
 
 WORKSPACES = ("schemas/events", "deploy/demo")
 USERS = 400
@@ -44,10 +44,10 @@ def demo(leave: bool, directory: Path | None, output: str) -> None:
     try:
         described, totals = _run(files)
     except BaseException:  # Ctrl-C too: nobody would look for this stack
-        client.stop(files)
+        stopping.stop(files)
         raise
     if leave:
-        client.stop(files)
+        stopping.stop(files)
     if output == "json":
         print_json(totals)
     else:
@@ -60,7 +60,7 @@ def demo(leave: bool, directory: Path | None, output: str) -> None:
 def _run(files: StackFiles) -> tuple[dict[str, Any], dict[str, Any]]:
     with progress() as say:
         wanted, process = client.start(files, validation=1, rules=1)
-        described = client.describe(files, client.wait_ready(files, wanted, process, say))
+        described = client.describe(files, ready.wait_ready(files, wanted, process, say))
         settings = client.connect(files)
         _refuse_used_topics(settings)
     applied = _command("console.cli.main", "apply", *WORKSPACES, "--yes", "--dir", str(files.root.parent))
@@ -77,7 +77,7 @@ def _run(files: StackFiles) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def _refuse_used_topics(settings: Settings) -> None:
     """A Kafka of the user's own may hold real events, which the demo must neither mix with nor count."""
-    if own_services()[0] and count(settings)["events"]:
+    if own_services(load_settings())[0] and count(settings)["events"]:
         raise OfferflowError(
             f"the topics {settings.topic('raw.*')} on {settings.kafka.bootstrap_servers} hold records already;"
             " give the demo topics of its own: OFFERFLOW_TOPIC_PREFIX=demo."
@@ -137,7 +137,7 @@ def _show(totals: dict[str, Any]) -> None:
 def _trickle(files: StackFiles) -> None:
     with progress() as say:
         wanted, process = client.start(files, trickle=True)
-        client.wait_ready(files, wanted, process, say)
+        ready.wait_ready(files, wanted, process, say)
 
 
 def _tell(files: StackFiles, described: dict[str, Any]) -> None:
@@ -161,7 +161,7 @@ Logs: {described["logs"]}""", err=True)  # fmt: skip
 
 
 def _remove(files: StackFiles) -> None:
-    if client.stop(files):
+    if stopping.stop(files):
         click.echo("stopped the demo stack", err=True)
     if files.root.is_dir():
-        client.purge(files)
+        stopping.purge(files)

@@ -71,15 +71,21 @@ def progress() -> Iterator[Progress]:
         yield _Lines()
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, Task, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bars
+    from rich.text import Text
 
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(20),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
+    class Bar(BarColumn):
+        """Nothing where there is nothing to count."""
+
+        def render(self, task: Task) -> Any:
+            return super().render(task) if task.total else Text("")
+
+    class Count(MofNCompleteColumn):
+        def render(self, task: Task) -> Text:
+            return super().render(task) if task.total else Text("")
+
+    what = TextColumn("{task.description}", markup=False)
+    columns = (SpinnerColumn(), what, Bar(20), Count(), TimeElapsedColumn())
     with Bars(*columns, console=Console(stderr=True), transient=True) as bar:
         yield _Bar(bar)

@@ -12,7 +12,7 @@ import click
 
 from console.cli.options import Duration, dir_option, output_option, yes_option
 from console.cli.output import Progress, print_json, print_table, progress
-from console.stack import client
+from console.stack import client, ready, stopping
 from console.stack.files import StackFiles, Wanted
 from offerflow.runtime.errors import DependencyDown, OfferflowError
 from offerflow.runtime.settings import Settings
@@ -42,7 +42,7 @@ def up(
     try:
         wanted, process = client.start(files, validation_workers, rules_workers, with_parent=not detach)
         with progress() as say:
-            state = client.wait_ready(files, wanted, process, say)
+            state = ready.wait_ready(files, wanted, process, say)
         described = client.describe(files, state)
         if output == "json":
             print_json(described)
@@ -55,10 +55,10 @@ def up(
         if detach:
             raise
         click.echo("stopping", err=True)
-        client.stop(files)
+        stopping.stop(files)
     except OfferflowError:
         if not detach:
-            client.stop(files)
+            stopping.stop(files)
         raise
 
 
@@ -105,10 +105,10 @@ def down(purge: bool, yes: bool, directory: Path | None) -> None:
     if purge and not yes and files.root.is_dir():
         click.confirm(f"Remove all data of the stack in {files.root}?", abort=True, err=True)
     demo = StackFiles.find(files.demo)
-    ran = client.stop(demo)
-    ran = client.stop(files) or ran
+    ran = stopping.stop(demo)
+    ran = stopping.stop(files) or ran
     if purge and files.root.is_dir():
-        client.purge(files)
+        stopping.purge(files)
     click.echo("stopped" if ran else f"no stack was running in {files.root.parent}", err=True)
 
 
@@ -121,7 +121,8 @@ def status(directory: Path | None, output: str) -> None:
     client.running(files)
     from offerflow.runtime.positions import lag
 
-    programs, down = _programs(files)
+    programs, reasons = _programs(files)
+    down = DependencyDown(f"Kafka is not ready: {reasons['kafka']}") if reasons.get("kafka") else None
     behind: dict[str, int | None] = {"validation": None, "rules": None}
     if down is None:
         try:
@@ -131,15 +132,15 @@ def status(directory: Path | None, output: str) -> None:
     if output == "json":
         print_json({"programs": programs, "lag": behind})
     else:
-        columns = ("name", "pid", "ready", "restarts")
-        print_table(columns, [[program[column] for column in columns] for program in programs])
+        rows = [(p["name"], p["pid"], reasons[p["name"]] or "yes", p["restarts"]) for p in programs]
+        print_table(("name", "pid", "ready", "restarts"), rows)
         print_table(("stage", "behind"), behind.items())
     if down is not None:
         raise down
 
 
-def _programs(files: StackFiles) -> tuple[list[dict[str, Any]], DependencyDown | None]:
-    """What ``status`` tells of each program, and the error if Kafka, one of them, does not answer."""
+def _programs(files: StackFiles) -> tuple[list[dict[str, Any]], dict[str, str | None]]:
+    """What ``status`` tells of each program, and by name why one is not ready (None if it is)."""
     from console.stack import probe
 
     state = client.running(files)
@@ -149,8 +150,7 @@ def _programs(files: StackFiles) -> tuple[list[dict[str, Any]], DependencyDown |
     programs = [
         {"name": p.name, "pid": p.pid, "ready": reasons[p.name] is None, "restarts": p.restarts} for p in state.programs
     ]
-    why = reasons.get("kafka")
-    return programs, DependencyDown(f"Kafka is not ready: {why}") if why else None
+    return programs, reasons
 
 
 @click.command()
@@ -164,7 +164,7 @@ def wait(idle: bool, timeout: float, directory: Path | None) -> None:
     with progress() as say:
         if not idle:
             wanted = files.wanted() or Wanted(generation=0)
-            client.wait_ready(files, wanted, None, say, timeout)
+            ready.wait_ready(files, wanted, None, say, timeout)
             return
         follow_lag(client.connect(files), timeout, say)
 

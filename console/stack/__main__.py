@@ -36,7 +36,7 @@ def main(directory: Path, with_parent: bool) -> None:
         threading.Thread(target=_watch_parent, args=(os.getppid(), stop), daemon=True).start()
     deadline = time.monotonic() + LOCK_WITHIN_S
     while True:
-        with files.lock() as mine:
+        with files.lock(to_supervise=True) as mine:
             if mine:
                 sys.exit(_supervise(files, stop))
         # Somebody may only be looking whether the lock is held; a supervisor would still hold it after a while.
@@ -51,7 +51,7 @@ def _supervise(files: StackFiles, stop: threading.Event) -> int:
         get_logger().warning("ended programs left by an earlier supervisor", programs=ended)
     identity = files.identity() or Identity(api_key=new_key())
     files.write(identity)
-    return Supervisor(files, identity, stop).run(os.getpid())
+    return Supervisor(files, identity, stop).run()
 
 
 def _watch_parent(parent: int, stop: threading.Event) -> None:

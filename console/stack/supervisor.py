@@ -17,9 +17,10 @@ from console.stack.files import CHECKOUT, Failure, Identity, StackFiles, State, 
 from console.stack.ports import HOST, keep_or_choose
 from console.stack.program import MARK, Child, last_lines
 from console.stack.roster import Roster
-from console.stack.settings import load_stack_settings, own_services
+from console.stack.settings import own_services
 from console.stack.valkey import valkey
 from offerflow.runtime.errors import KafkaDown, OfferflowError, RedisDown
+from offerflow.runtime.logs import get_logger
 from offerflow.runtime.settings import Settings, environment, load_settings
 
 TURN_S = 0.1
@@ -38,7 +39,7 @@ class Supervisor:
         self._files = files
         self._identity = identity
         self._stop = stop
-        self._own_kafka, self._own_redis = own_services()
+        self._own_kafka, self._own_redis = own_services(load_settings())
         self._settings = self._addresses()
         self._roster = Roster(files, identity, self._settings)
         self._services: list[Child] = []
@@ -47,17 +48,16 @@ class Supervisor:
         self._wanted = files.wanted() or Wanted(generation=0)
         self._state = State(
             generation=self._wanted.generation,
-            supervisor=0,
             phase="starting",
             doing="starting",
             kafka=self._settings.kafka.bootstrap_servers,
             redis=self._settings.redis.url,
             topic_prefix=self._settings.topic_prefix,
+            partitions=self._settings.partitions,
         )
 
-    def run(self, pid: int) -> int:
+    def run(self) -> int:
         """Until ``stop`` is set or the stack cannot start. Everything it started has ended when it returns."""
-        self._state.supervisor = pid
         self._files.write(self._state)
         code = 0
         try:
@@ -100,7 +100,9 @@ class Supervisor:
             self._say("starting", "checking the broker's jars")
             paths = jars.class_path(lambda *counted: self._say("starting", "fetching the broker's jars", counted))
             self._say("starting", "starting Kafka")
-            program = broker(self._files, paths, load_stack_settings(), ports["kafka"], ports["kafka.controller"])
+            program = broker(
+                self._files, paths, self._settings.stack.broker_heap, ports["kafka"], ports["kafka.controller"]
+            )
             self._services.append(Child(program, self._files.root))
         self._await_redis()
 
@@ -199,7 +201,10 @@ class Supervisor:
     def _say(self, phase: str, doing: str, counted: tuple[int, int] | None = None) -> None:
         self._state.phase, self._state.doing, self._state.counted = phase, doing, counted
         self._state.programs = [c.state() for c in (*self._services, *self._programs, *self._leaving)]
-        self._files.write(self._state)
+        try:
+            self._files.write(self._state)
+        except OSError as error:  # a full disk must not end what runs
+            get_logger().warning("cannot write the state of the stack", why=str(error))
 
     def _end_all(self) -> None:
         """What makes events first, then rules, then validation, then the services: nobody loses what it depends on."""

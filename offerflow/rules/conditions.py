@@ -37,15 +37,23 @@ class Leaf:
 
 
 @dataclass(frozen=True, slots=True)
-class All:
-    nodes: tuple[Node, ...]
+class Group:
+    """Conditions joined; the kinds of joining are below."""
 
-    def holds(self, hits: Hits) -> bool:
-        return all(node.holds(hits) for node in self.nodes)
+    nodes: tuple[Node, ...]
 
     def leaves(self) -> Iterator[Leaf]:
         for node in self.nodes:
             yield from node.leaves()
+
+
+class All(Group):
+    """True when every node holds."""
+
+    __slots__ = ()
+
+    def holds(self, hits: Hits) -> bool:
+        return all(node.holds(hits) for node in self.nodes)
 
     def proof(self, hits: Hits) -> Iterator[Leaf]:
         if self.holds(hits):
@@ -53,34 +61,26 @@ class All:
                 yield from node.proof(hits)
 
 
-@dataclass(frozen=True, slots=True)
-class AnyOf:
-    nodes: tuple[Node, ...]
+class AnyOf(Group):
+    """True when at least one node holds; all that hold are its proof."""
+
+    __slots__ = ()
 
     def holds(self, hits: Hits) -> bool:
         return any(node.holds(hits) for node in self.nodes)
-
-    def leaves(self) -> Iterator[Leaf]:
-        for node in self.nodes:
-            yield from node.leaves()
 
     def proof(self, hits: Hits) -> Iterator[Leaf]:
         for node in self.nodes:
             yield from node.proof(hits)
 
 
-@dataclass(frozen=True, slots=True)
-class NoneOf:
+class NoneOf(Group):
     """True when no node holds; it proves by absence, so no hit is its evidence."""
 
-    nodes: tuple[Node, ...]
+    __slots__ = ()
 
     def holds(self, hits: Hits) -> bool:
         return not any(node.holds(hits) for node in self.nodes)
-
-    def leaves(self) -> Iterator[Leaf]:
-        for node in self.nodes:
-            yield from node.leaves()
 
     def proof(self, hits: Hits) -> Iterator[Leaf]:
         return iter(())

@@ -29,7 +29,7 @@ NOT_YET = {
 }  # fmt: skip
 """Keys of the language that this version refuses by name."""
 
-_MONEY = re.compile(r"(\d+(?:\.\d+)?) ([A-Z]{3})")
+_MONEY = re.compile(r"([0-9]+(?:\.[0-9]+)?) ([A-Z]{3})")
 MAX_COUNT = 1000
 
 
@@ -71,7 +71,7 @@ class ConditionNode(Model):
         if value == "immediate":
             raise PydanticCustomError("not_yet", "not supported yet: completion: immediate")
         if isinstance(value, str):
-            hint = "expected a condition; to refer to one write {{condition: {name}}}"
+            hint = "expected a condition; to refer to one write {condition: {name}}"
             raise PydanticCustomError("condition", hint, {"name": value})
         return value
 

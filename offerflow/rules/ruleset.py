@@ -22,6 +22,9 @@ ENGINE = 1
 """The meaning of rules in this code. Every change of meaning gets a new number and starts with an activation."""
 
 MAX_NESTING = 32
+MAX_NODES = 10_000
+"""Leaves and groups of one condition once its references are followed."""
+
 Path = tuple[str | int, ...]
 
 
@@ -108,7 +111,7 @@ def compile_ruleset(
     """The ruleset ``name`` of these definitions. Raises RulesetProblems with everything that is wrong."""
     compiler = _Compiler(conditions, event_types)
     for condition_id, condition in conditions.items():
-        compiler.node(condition.node(), f"condition/{condition_id}", ())
+        compiler.condition(condition.node(), f"condition/{condition_id}", ())
     compiled = {offer_id: compiler.offer(offers[offer_id]) for offer_id in sorted(offers)}
     if compiler.problems:
         raise RulesetProblems(compiler.problems)
@@ -130,18 +133,23 @@ def compile_ruleset(
     )
 
 
+class _TooMuchError(Exception):
+    pass
+
+
 class _Compiler:
     def __init__(self, conditions: Mapping[str, ConditionDefinition], event_types: Iterable[EventType]) -> None:
         self.conditions = conditions
         self.types = {name: event_type for event_type in event_types for name in event_type.names}
         self.problems: list[Problem] = []
         self._resolving: list[str] = []
+        self._nodes = 0
 
     def offer(self, definition: OfferDefinition) -> Offer | None:
         where = f"offer/{definition.id}"
-        entry = self.node(definition.entry, where, ("entry",))
-        audience = self.node(definition.audience, where, ("audience",)) if definition.audience else None
-        completion = self.node(definition.completion, where, ("completion",)) if definition.completion else None
+        entry = self.condition(definition.entry, where, ("entry",))
+        audience = self.condition(definition.audience, where, ("audience",)) if definition.audience else None
+        completion = self.condition(definition.completion, where, ("completion",)) if definition.completion else None
         for slot, node in (("entry", entry), ("completion", completion)):
             if node is not None and holds_of_nothing(node):
                 message = f"is true of a user who never did anything, so nothing could ever trigger the {slot}"
@@ -177,7 +185,19 @@ class _Compiler:
                 todo.append(self.conditions[node.condition].node())
         return found
 
+    def condition(self, node: ConditionNode, where: str, path: Path) -> Node | None:
+        """The whole condition that stands at ``path`` of a definition, None if anything in it is wrong."""
+        self._nodes = 0
+        try:
+            return self.node(node, where, path)
+        except _TooMuchError as error:
+            self.problems.append(Problem(where, path, str(error)))
+            return None
+
     def node(self, node: ConditionNode, where: str, path: Path) -> Node | None:
+        self._nodes += 1
+        if self._nodes > MAX_NODES:
+            raise _TooMuchError(f"unfolds to more than {MAX_NODES} conditions; expected fewer references to references")
         if node.event is not None:
             return self._leaf(node, where, path)
         if node.condition is not None:
@@ -201,6 +221,8 @@ class _Compiler:
             message = f"condition {name!r} refers to itself: {' -> '.join([*self._resolving, name])}"
             self.problems.append(Problem(where, (*path, "condition"), message))
             return None
+        if len(self._resolving) == MAX_NESTING:
+            raise _TooMuchError(f"refers to conditions deeper than {MAX_NESTING} levels")
         self._resolving.append(name)
         known = len(self.problems)
         try:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -21,11 +21,9 @@ def test_the_demo_counts_right(cli: Callable[..., Stack]) -> None:
     """The totals equal those recomputed from the raw topics, the topics hold exactly what they should, and nothing is
     left running."""
     stack = cli()
-    printed = json.loads(json.dumps(parse(stack.run("demo", "--exit", "--output", "json", seconds=300))))
+    printed: Any = parse(stack.run("demo", "--exit", "--output", "json", seconds=300))
     data = stack.directory / ".offerflow" / "demo"
-    assert all(
-        program["pid"] is None for program in parse(stack.run("status", "--dir", data, "--output", "json"))["programs"]
-    )
+    assert stack.run("status", "--dir", data).returncode == 69
     services = [sys.executable, "-m", "console.stack.services"]
     up = subprocess.run([*services, "up", "--dir", data], cwd=ROOT, capture_output=True, text=True, check=False)
     try:

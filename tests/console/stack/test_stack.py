@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from offerflow.runtime.keys import check_key
-from tests.console.stack.conftest import Stack
+from tests.console.stack.stacks import Stack
 from tests.deployment import OFFERFLOW
 from tests.waiting import until
 

@@ -10,9 +10,10 @@ from collections.abc import Callable
 import pytest
 from redis import Redis
 
-from tests.console.stack.conftest import Stack
+from tests.console.stack.stacks import Stack
 
 pytestmark = pytest.mark.broker
+OWN = ("kafka", "redis", "api_key", "logs")
 
 
 def services(stack: Stack, verb: str) -> subprocess.CompletedProcess[str]:
@@ -34,7 +35,7 @@ def test_two_stacks_run_side_by_side(make_stack: Callable[[str], Stack]) -> None
         for stack in (one, two)
     ]  # fmt: skip
     first, second = (json.loads(process.communicate(timeout=240)[0]) for process in started)
-    assert not {first["kafka"], first["redis"], first["api_key"]} & set(second.values())
+    assert not {first[name] for name in OWN} & {second[name] for name in OWN}
     with Redis.from_url(first["redis"]) as redis:
         redis.set("whose", "one")
     with Redis.from_url(second["redis"]) as redis:

@@ -56,6 +56,7 @@ def test_every_client_gets_the_deployments_properties() -> None:
 def test_only_news_is_logged_as_a_warning() -> None:
     """A lost connection is told by our own errors and so is for debugging; what else goes wrong is a warning."""
     log = base_config(SETTINGS, "x")["logger"].log
+    structlog.reset_defaults()
     structlog.configure()
     try:
         with structlog.testing.capture_logs() as lines:

@@ -1,0 +1,119 @@
+"""Waiting until a stack is what was asked for, and saying why it is not."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from pathlib import Path
+from typing import Protocol
+
+from console.stack import probe
+from console.stack.client import connect
+from console.stack.failure import StackFailed
+from console.stack.files import ProgramState, StackFiles, State, Wanted
+from console.stack.program import last_lines
+from offerflow.runtime.errors import OfferflowError, TryAgain
+from offerflow.runtime.settings import Settings
+
+POLL_S = 0.1
+READY_WITHIN_S = 180.0
+DEATHS_BEFORE_READY = 3
+SERVICES = ("kafka", "valkey")
+
+
+class Say(Protocol):
+    """Told what is being done, and (done, total) where that is counted. May be told the same many times."""
+
+    def __call__(self, text: str, counted: tuple[int, int] | None = None) -> None: ...
+
+
+def say_nothing(text: str, counted: tuple[int, int] | None = None) -> None:
+    """For callers without anybody to tell."""
+
+
+def wait_ready(
+    files: StackFiles,
+    wanted: Wanted,
+    process: subprocess.Popen[bytes] | None,
+    say: Say = say_nothing,
+    timeout_s: float = READY_WITHIN_S,
+) -> State:
+    """Until everything wanted is ready. Raises StackFailed with the log of what is not, TryAgain after the time."""
+    deadline = time.monotonic() + timeout_s
+    waiting: dict[str, str] = {}
+    while True:
+        state = files.state()
+        fresh = state is not None and state.generation >= wanted.generation
+        if state is not None and fresh:
+            if state.failure is not None:
+                raise StackFailed(state.failure.message, state.failure.exit_code)
+            doing = state.doing
+            if state.phase == "running":
+                waiting = _not_ready(files, state, wanted)
+                if not waiting:
+                    return state
+                _fail_if_dying(state, waiting)
+                doing = "waiting for " + ", ".join(sorted(waiting))
+            say(doing, state.counted)
+        if (process is None or process.poll() is not None) and not files.supervised():
+            raise _ended(files, wanted, process)
+        newer = files.wanted()
+        if newer is not None and newer.generation > wanted.generation:
+            wanted = newer  # somebody else asked for something else meanwhile: that is what will be
+        if time.monotonic() > deadline:
+            raise _late(state, waiting, timeout_s, files)
+        time.sleep(POLL_S)
+
+
+def _ended(files: StackFiles, wanted: Wanted, process: subprocess.Popen[bytes] | None) -> OfferflowError:
+    state = files.state()  # it may have said why in its last breath
+    if state is not None and state.generation >= wanted.generation and state.failure is not None:
+        return StackFailed(state.failure.message, state.failure.exit_code)
+    if process is None or process.returncode == 0:
+        return TryAgain(f"the stack in {files.root.parent} was being stopped; run the command again")
+    log = files.log("supervisor")
+    return StackFailed(f"the supervisor ended (exit {process.returncode}); see {log}:\n{last_lines(log)}")
+
+
+def _not_ready(files: StackFiles, state: State, wanted: Wanted) -> dict[str, str]:
+    """Name to reason for what is not ready yet, programs that are still leaving included."""
+    expected = {f"validation-{n}" for n in range(1, wanted.validation + 1)}
+    expected |= {f"rules-{n}" for n in range(1, wanted.rules + 1)} | {"ingest"}
+    expected = (expected if wanted.programs else set()) | {*SERVICES, "simulator"}
+    extra = [p for p in state.programs if p.name not in expected]
+    services = [p for p in state.programs if p.name in SERVICES]
+    programs = [p for p in state.programs if p not in services and p not in extra]
+    settings = connect(files)
+    # A question to a service costs a connection: asked last, when there is nothing else to wait for.
+    answers = _reasons(programs, settings) or _reasons(services, settings)
+    return answers | {p.name: "is leaving" for p in extra}
+
+
+def _reasons(programs: list[ProgramState], settings: Settings) -> dict[str, str]:
+    return {name: why for name, why in probe.all_of(programs, settings).items() if why is not None}
+
+
+def _fail_if_dying(state: State, waiting: dict[str, str]) -> None:
+    for program in state.programs:
+        if program.name in waiting and program.restarts >= DEATHS_BEFORE_READY:
+            raise StackFailed(
+                f"{program.name} does not come up (started {program.restarts + 1} times);"
+                f" see {program.log}:\n{last_lines_of(program)}\n"
+                "The rest of the stack goes on, and so does the supervisor's trying; `offerflow down` stops it."
+            )
+
+
+def last_lines_of(program: ProgramState) -> str:
+    return last_lines(Path(program.log))
+
+
+def _late(state: State | None, waiting: dict[str, str], timeout_s: float, files: StackFiles) -> OfferflowError:
+    if not waiting or state is None:
+        log = files.log("supervisor")
+        return StackFailed(f"the stack is not up after {timeout_s:.0f} s; see {log}:\n{last_lines(log)}")
+    programs = {p.name: p for p in state.programs}
+    parts = [
+        f"{name} is not ready: {why}; see {programs[name].log}:\n{last_lines_of(programs[name])}"
+        for name, why in waiting.items()
+    ]
+    return StackFailed(f"not up after {timeout_s:.0f} s\n" + "\n".join(parts))
