@@ -80,7 +80,9 @@ class RulesStage:
 
     def turn(self) -> None:
         """One batch, or the bookkeeping of an idle moment."""
-        batch = self._consumer.read(self._settings.batch.max_records, WAIT_S, self._settings.batch.gather_ms / 1000)
+        batching = self._settings.batch
+        not_before = self._producer.committed_at + batching.spacing_ms / 1000
+        batch = self._consumer.read(batching.max_records, WAIT_S, batching.gather_ms / 1000, not_before)
         try:
             if self._disturbed:
                 self._claim_again(batch)

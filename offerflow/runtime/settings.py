@@ -65,11 +65,17 @@ class LogSettings(BaseModel):
 
 
 class BatchSettings(BaseModel):
-    """How much one batch takes: records when catching up, and milliseconds of gathering when live."""
+    """How much one batch takes: records when catching up, milliseconds of gathering when live.
+
+    ``spacing_ms`` is the time between the end of one transaction and the start of the next under steady traffic: a
+    broker answers a transaction that follows too closely with "concurrent transactions", and the client then waits
+    20 ms before it asks again. A lone record waits ``gather_ms`` only.
+    """
 
     model_config = ConfigDict(extra="forbid")
     max_records: int = Field(default=5000, ge=1, le=100_000)
     gather_ms: float = Field(default=2.0, ge=0)
+    spacing_ms: float = Field(default=25.0, ge=0)
 
 
 class StackSettings(BaseModel):

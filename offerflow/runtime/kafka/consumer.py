@@ -6,6 +6,7 @@ assignment: static members were seen to leave partitions unowned for good after 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
@@ -87,15 +88,17 @@ class GroupConsumer:
     def subscribe(self, topics: Iterable[str]) -> None:
         self._consumer.subscribe(list(topics), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost)
 
-    def read(self, max_records: int, wait_s: float, gather_s: float) -> Batch:
-        """Wait for a first record up to ``wait_s``, then take what comes within ``gather_s``, at most
-        ``max_records``. Raises what a callback of the membership raised, or the translated error of the client."""
+    def read(self, max_records: int, wait_s: float, gather_s: float, not_before: float = 0.0) -> Batch:
+        """Wait for a first record up to ``wait_s``, then take what comes within ``gather_s`` and until ``not_before``
+        (of the monotonic clock), at most ``max_records``. Raises what a callback of the membership raised, or the
+        translated error of the client."""
         batch = Batch()
         try:
             messages = self._consumer.consume(1, wait_s)
             self._moved.clear()
             if messages and max_records > 1:
-                more = self._consumer.consume(max_records - 1, gather_s)
+                gather = max(gather_s, not_before - time.monotonic())
+                more = self._consumer.consume(max_records - 1, gather)
                 # Within one call the client drops what a rebalance made stale; between two calls it is up to us.
                 messages = [m for m in messages if (m.topic(), m.partition()) not in self._moved] + more
         except KafkaException as error:

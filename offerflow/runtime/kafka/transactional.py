@@ -61,6 +61,8 @@ class TransactionalProducer:
         self._commit_seconds = metrics.commit_seconds.labels(stage)
         self._trouble = 0
         self._producer: Producer | None = None
+        self.committed_at = 0.0
+        """When the last transaction ended, by the monotonic clock."""
 
     def open(self) -> None:
         """Make the producer anew and settle any transaction left open under its id. Raises KafkaDown to retry."""
@@ -118,7 +120,8 @@ class TransactionalProducer:
             self.drop()
             raised = translate(error, f"publishing as {self._id}", self._settings)
             raise (raised if isinstance(raised, Disturbed) else Disturbed(str(raised))) from None
-        seconds = time.monotonic() - started
+        self.committed_at = time.monotonic()
+        seconds = self.committed_at - started
         self._commit_seconds.observe(seconds)
         producer.poll(0)
         if seconds > SLOW_END_S or self._trouble > trouble:
