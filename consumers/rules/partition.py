@@ -34,6 +34,17 @@ class Work:
     suppressed: int = 0
 
 
+@dataclass(slots=True)
+class _Batch:
+    """What one fold works on: the states it has unpacked, and those it has changed, in order of first change."""
+
+    records: Sequence[Record]
+    loaded: Mapping[str, bytes | None]
+    work: Work
+    states: dict[str, EntityState] = field(default_factory=dict)
+    touched: dict[str, None] = field(default_factory=dict)
+
+
 class Partition:
     """``next`` is the next offset to fold, ``committed`` the group's offset in Kafka: outputs of records below it were
     published before, so they are computed again and thrown away."""
@@ -66,45 +77,45 @@ class Partition:
         for record in records:
             schema_id = _schema_id(record)
             if schema_id >= FIRST_EVENT_ID and (everything or self._reader(schema_id) is not None):
-                key = record.key()
-                if key is not None:
-                    found[key.decode()] = None
+                entity = _entity(record)
+                if entity is not None:
+                    found[entity] = None
         return list(found)
 
     def fold(self, records: Sequence[Record], loaded: Mapping[str, bytes | None], to: int) -> Work:
         """Fold ``records`` over the loaded states. Changes the rules in force, but neither ``next`` nor Redis."""
-        work = Work(self.next, to)
-        states: dict[str, EntityState] = {}
-        touched: dict[str, None] = {}
+        batch = _Batch(records, loaded, Work(self.next, to))
+        work = batch.work
         for at, record in enumerate(records):
             schema_id = _schema_id(record)
             if schema_id >= FIRST_EVENT_ID:
                 reader = self._reader(schema_id)
                 if reader is not None:
-                    self._event(reader, record, loaded, states, touched, work, records[:at])
+                    self._event(reader, batch, at)
             elif schema_id == RULESET_ACTIVATED.id:
                 self._activate(record, work)
             elif schema_id != TICK.id:
                 self._dead(work, record, f"is no journal record that this version knows (schema id {schema_id})")
-        work.states = {entity: pack(states[entity]) for entity in touched}
+        work.states = {entity: pack(batch.states[entity]) for entity in batch.touched}
         return work
 
-    def _event(
-        self, reader: EventReader, record: Record, loaded: Mapping[str, bytes | None], states: dict[str, EntityState],
-        touched: dict[str, None], work: Work, before: Sequence[Record],
-    ) -> None:  # fmt: skip
-        offset = record.offset()
-        entity = (record.key() or b"").decode()
-        state = states.get(entity)
+    def _event(self, reader: EventReader, batch: _Batch, at: int) -> None:
+        record, work = batch.records[at], batch.work
+        entity = _entity(record)
+        if entity is None:
+            self._dead(work, record, "is an event whose key names no entity")
+            return
+        state = batch.states.get(entity)
         if state is None:
-            state = states[entity] = unpack_entity(loaded[entity])
+            state = batch.states[entity] = unpack_entity(batch.loaded[entity])
+        offset = record.offset()
         try:
             event = reader(record.value() or b"", self.number, offset)
             verdict = decide(self._rules, entity, state, event, reader.event_type)
         except Exception as error:  # a rule that fails costs its record, not the stage
             get_logger().error("a rule failed", partition=self.number, offset=offset, error=repr(error))
             self._dead(work, record, f"the rules failed on this event: {error!r}")
-            states[entity] = self._refold(entity, loaded[entity], before)
+            batch.states[entity] = self._refold(entity, batch.loaded[entity], batch.records[:at])
             return
         if isinstance(verdict, Unread):
             return
@@ -112,11 +123,11 @@ class Partition:
         work.replayed += not fresh
         if isinstance(verdict, Conflict):
             if fresh:
-                letter = DeadLetter("duplicate_conflict", verdict.detail, event=reader.event_type.names[0],
-                                    source=event.source)  # fmt: skip
+                name = reader.event_type.names[0]
+                letter = DeadLetter("duplicate_conflict", verdict.detail, event=name, source=event.source)
                 work.dead_letters.append((record, letter))
             return
-        touched[entity] = None
+        batch.touched[entity] = None
         if isinstance(verdict, Duplicate):
             if fresh:
                 work.duplicates.append(reader.event_type.names[0])
@@ -168,6 +179,14 @@ class Partition:
     def _dead(self, work: Work, record: Record, detail: str) -> None:
         if record.offset() >= self.committed:
             work.dead_letters.append((record, DeadLetter("rule_error", detail)))
+
+
+def _entity(record: Record) -> str | None:
+    """The entity that a journal key names, None if it names none, which nothing of ours writes."""
+    try:
+        return (record.key() or b"").decode() or None
+    except UnicodeDecodeError:
+        return None
 
 
 def _schema_id(record: Record) -> int:

@@ -26,7 +26,7 @@ class Leaf:
 
     def holds(self, hits: Hits) -> bool:
         state = hits.get(self.key)
-        return state is not None and state.count >= self.at_least
+        return state is not None and len(state.hits) >= self.at_least
 
     def leaves(self) -> Iterator[Leaf]:
         yield self

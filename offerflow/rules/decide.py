@@ -90,7 +90,7 @@ def _enter(rules: LiveRules, entity: str, state: EntityState, event: Event) -> t
 def _counts(rules: LiveRules, state: EntityState, leaf: Leaf) -> bool:
     """Whether a further hit can still matter to the leaf: beyond what it asks for, nothing is kept."""
     known = state.leaves.get(leaf.key)
-    return known is None or known.generation != rules.generations[leaf.key] or known.count < leaf.at_least
+    return known is None or known.generation != rules.generations[leaf.key] or len(known.hits) < leaf.at_least
 
 
 def _entered(rules: LiveRules, entity: str, state: EntityState, offer: Offer, event: Event) -> OfferEntered:
@@ -118,7 +118,7 @@ def _complete(rules: LiveRules, instance: Instance, event: Event) -> list[Output
     touched = False
     for leaf in offer.completion_leaves.get(event.type, ()):
         known = instance.leaves.get(leaf.key)
-        if (known is None or known.count < leaf.at_least) and (leaf.test is None or leaf.test(event)):
+        if (known is None or len(known.hits) < leaf.at_least) and (leaf.test is None or leaf.test(event)):
             _hit(instance.leaves, leaf, event, 0)
             touched = True
     if not touched or offer.completion is None or not offer.completion.holds(instance.leaves):
@@ -163,8 +163,7 @@ def _hit(hits: dict[int, LeafState], leaf: Leaf, event: Event, generation: int) 
     known = hits.get(leaf.key)
     if known is None:
         known = hits[leaf.key] = LeafState(generation)
-    known.count += 1
-    known.hits = [*known.hits[1 - MAX_EVIDENCE :], Hit(event.event_id, event.time, event.offset)]
+    known.hits.append(Hit(event.event_id, event.time, event.offset))
 
 
 def _evidence(node: Node, hits: dict[int, LeafState], event: Event, rules: LiveRules) -> tuple[list[Evidence], int]:
@@ -178,5 +177,4 @@ def _evidence(node: Node, hits: dict[int, LeafState], event: Event, rules: LiveR
     if event.offset not in found:
         name = rules.ruleset.names.get(event.type, event.type)
         found[event.offset] = Evidence(event.event_id, name, event.time, event.partition, event.offset)
-    dropped = sum(hits[key].count - len(hits[key].hits) for key in leaves)
-    return [found[offset] for offset in sorted(found)][-MAX_EVIDENCE:], len(found) + dropped
+    return [found[offset] for offset in sorted(found)][-MAX_EVIDENCE:], len(found)

@@ -22,13 +22,12 @@ class Hit(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 class LeafState(msgspec.Struct, array_like=True):
-    """Hits of one leaf. ``count`` stops at what the leaf asks for; ``hits`` are the newest MAX_EVIDENCE of them.
+    """Hits of one leaf in journal order; no more than the leaf asks for, since further ones change nothing.
 
     ``generation`` is the ruleset activation since which the leaf counts; one that is older is not its own.
     """
 
     generation: int
-    count: int = 0
     hits: list[Hit] = []
 
 
