@@ -50,7 +50,8 @@ def _hidden(field: Field, value: Any) -> bytes:
     try:
         field.encode(value, field.name)
     except Violation as violation:
-        raise Violation(violation.field, violation.expected, "a value that is not shown (pii)") from None
+        # Not the path inside it either: the keys of a map are its value too.
+        raise Violation(field.name, violation.expected, "a value that is not shown (pii)") from None
     assert field.null is not None  # noqa: S101 - the caller asked
     return field.null
 
@@ -65,5 +66,7 @@ def _planned(schema: EventSchema, properties: Properties, stripped: Callable[[in
         stripped(len(names))
         return planned
     extra = planned.get("extra")
+    if not isinstance(extra, dict | None):
+        return planned  # of a wrong type, which its encoder will say
     kept = {name: msgspec.json.encode(properties[name]).decode() for name in names}
-    return {**planned, "extra": {**(extra if isinstance(extra, dict) else {}), **kept}}
+    return {**planned, "extra": {**(extra or {}), **kept}}

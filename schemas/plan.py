@@ -18,7 +18,7 @@ from fastavro.schema import SchemaParseException
 from offerflow.rules.events import EventType, Kind, PropertyType
 from offerflow.rules.nearest import did_you_mean
 from schemas.codec import META
-from schemas.values import Encode, encoder
+from schemas.values import Encode, encoder, is_name
 from schemas.violations import Violation, show
 
 ORIGINS = ("sdk", "backend", "integration")
@@ -29,6 +29,8 @@ _RECORD_KEYS = {
 }  # fmt: skip
 _FIELD_KEYS = {"name", "type", "doc", "default", "aliases", "order", "minimum", "maximum", "pattern", "pii", "unit"}
 _NOT_YET = {"origins": "origins of a field", "unique_for": "the window of unique keys"}
+_TEXTS = {"type": "map", "values": "string"}
+_EXTRA = (_TEXTS, ["null", _TEXTS], [_TEXTS, "null"])
 _NUMBERS = {"int", "long", "float", "double"}
 
 Path = tuple[str | int, ...]
@@ -163,8 +165,8 @@ def _check_record(definition: Any, problems: list[tuple[Path, str]]) -> None:
         if key not in _RECORD_KEYS:
             known = f"not supported yet: {_NOT_YET[key]}" if key in _NOT_YET else f"unknown attribute {key!r}"
             wrong((key,), known + did_you_mean(key, _RECORD_KEYS))
-    if not isinstance(definition.get("name"), str):
-        wrong(("name",), "expected the record's name, such as PurchaseCompleted")
+    if not is_name(definition.get("name")):
+        wrong(("name",), "expected the record's name, such as PurchaseCompleted: letters, digits and '_'")
     if definition.get("namespace", "events") != "events":
         wrong(("namespace",), 'expected "events"')
     version = definition.get("version", 1)
@@ -191,7 +193,12 @@ def _check_record(definition: Any, problems: list[tuple[Path, str]]) -> None:
     if not fields or fields[0].get("name") != "meta" or fields[0].get("type") != "events.Meta":
         wrong(("fields", 0), 'expected {"name": "meta", "type": "events.Meta"} as the first field')
         return
+    names = [field["name"] for field in fields]
     for at, field in enumerate(fields[1:], start=1):
+        if field["name"] in names[:at]:
+            wrong(("fields", at, "name"), f"field {field['name']!r} is there twice")
+        elif not is_name(field["name"]):
+            wrong(("fields", at, "name"), f"{field['name']!r} is no Avro name: letters, digits and '_', no digit first")
         _check_field(field, ("fields", at), wrong)
     by_name = {field["name"]: field for field in fields[1:]}
     unique = definition.get("unique", [])
@@ -203,7 +210,7 @@ def _check_record(definition: Any, problems: list[tuple[Path, str]]) -> None:
             wrong(("unique", at), f"there is no field {name!r}{did_you_mean(name, by_name)}")
         elif by_name[name].get("pii"):
             wrong(("unique", at), f"{name!r} is marked pii and never reaches the journal")
-    if definition.get("unplanned") == "allow" and _bare(by_name.get("extra", {}).get("type")) != "map":
+    if definition.get("unplanned") == "allow" and by_name.get("extra", {}).get("type") not in _EXTRA:
         wrong(("unplanned",), 'allow needs a field "extra" of type {"type": "map", "values": "string"}')
 
 
@@ -242,9 +249,10 @@ def _bare(schema: Any) -> Any:
     if isinstance(schema, list):
         others = [branch for branch in schema if branch != "null"]
         return _bare(others[0]) if len(others) == 1 else None
-    return _bare(schema["type"]) if isinstance(schema, dict) and schema["type"] not in _COMPLEX else (
-        schema["type"] if isinstance(schema, dict) else schema
-    )  # fmt: skip
+    if isinstance(schema, dict):
+        inner = schema.get("type")
+        return inner if inner in _COMPLEX else _bare(inner)
+    return schema
 
 
 _COMPLEX = ("record", "enum", "array", "map", "fixed")

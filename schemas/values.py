@@ -26,6 +26,7 @@ _RFC_3339 = re.compile(
 )
 """RFC 3339 section 5.6; what it allows and the calendar does not is left to datetime."""
 
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _INTS = {"int": (-(2**31), 2**31 - 1), "long": (-(2**63), 2**63 - 1)}
 
 
@@ -39,6 +40,11 @@ def parse_time(text: str) -> int | None:
         return None
 
 
+def is_name(name: Any) -> bool:
+    """Whether Avro takes it as the name of a record or a field (Avro 1.12, Names)."""
+    return isinstance(name, str) and _NAME.fullmatch(name) is not None
+
+
 def encoder(schema: Any, *, closed: bool = False) -> Encode:
     """The closure for an Avro type. Raises ValueError for types that JSON cannot carry without guessing.
 
@@ -46,8 +52,14 @@ def encoder(schema: Any, *, closed: bool = False) -> Encode:
     """
     if isinstance(schema, list):
         return _union(schema, closed)
-    name = schema["type"] if isinstance(schema, dict) else schema
-    if isinstance(schema, dict) and schema.get("logicalType") == "timestamp-millis":
+    name = schema.get("type") if isinstance(schema, dict) else schema
+    logical = schema.get("logicalType") if isinstance(schema, dict) else None
+    if logical is not None:
+        # Readers would make other things of what is written here: dates, UUIDs, decimals.
+        if (logical, name) != ("timestamp-millis", "long"):
+            raise ValueError(
+                f"not supported yet: logicalType {logical!r} of {name!r}; timestamp-millis of long is there"
+            )
         return _timestamp
     match name:
         case "string":
@@ -61,16 +73,29 @@ def encoder(schema: Any, *, closed: bool = False) -> Encode:
         case "null":
             return _null
         case "enum":
-            return _enum(schema["symbols"])
+            return _enum(_part(schema, "symbols"))
         case "array":
-            return _array(encoder(schema["items"], closed=closed))
+            return _array(encoder(_part(schema, "items"), closed=closed))
         case "map":
-            return _map(encoder(schema["values"], closed=closed))
+            return _map(encoder(_part(schema, "values"), closed=closed))
         case "record":
-            return _record(schema["fields"], closed)
-        case dict() | list():
+            return _record(_part(schema, "fields"), closed)
+        case dict():
             return encoder(name, closed=closed)
     raise ValueError(f"a property cannot have the type {name!r}")
+
+
+def _part(schema: Any, key: str) -> Any:
+    """What a type is made of: a list of symbols or fields, or the type of items or values."""
+    part = schema.get(key) if isinstance(schema, dict) else None
+    item = {"symbols": str, "fields": dict}.get(key)
+    if item is not None and part is not None and not is_name(schema.get("name")):
+        raise ValueError(f"expected a name, letters, digits and '_', in the type {schema!r}")
+    if item is not None and not (isinstance(part, list) and all(isinstance(one, item) for one in part)):
+        raise ValueError(f"expected {key}, a list, in the type {schema!r}")
+    if part is None:
+        raise ValueError(f"expected {key} in the type {schema!r}")
+    return part
 
 
 def _string(value: Any, path: str) -> bytes:
@@ -171,6 +196,9 @@ def _map(item: Encode) -> Encode:
 
 
 def _record(fields: list[dict[str, Any]], closed: bool) -> Encode:
+    for field in fields:
+        if not is_name(field.get("name")) or "type" not in field:
+            raise ValueError(f"expected a name and a type in the field {field!r}")
     compiled = [(f["name"], encoder(f["type"], closed=closed), f.get("default", MISSING)) for f in fields]
     known = frozenset(f["name"] for f in fields)
 
@@ -192,6 +220,8 @@ def _record(fields: list[dict[str, Any]], closed: bool) -> Encode:
 
 
 def _union(branches: list[Any], closed: bool) -> Encode:
+    if not branches or any(isinstance(branch, list) for branch in branches):
+        raise ValueError(f"a union has types, none of them a union: {branches!r}")
     compiled = [
         (avro.long(at), encoder(branch, closed=closed)) for at, branch in enumerate(branches) if branch != "null"
     ]
