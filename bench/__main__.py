@@ -1,0 +1,57 @@
+"""``python -m bench``: everything, or the parts named."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from bench.catchup import catch_up
+from bench.latency import latency
+from bench.pure import pure
+
+PARTS = ("pure", "catch-up", "latency")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)} (default: all)")
+    parser.add_argument("--events", type=int, default=500_000, help="raw records to catch up with (%(default)s)")
+    parser.add_argument("--validation-workers", type=int, default=1)
+    parser.add_argument("--rules-workers", type=int, default=1)
+    parser.add_argument("--rate", type=int, default=1000, help="events per second of the steady load (%(default)s)")
+    parser.add_argument("--seconds", type=float, default=25, help="length of the steady load (%(default)s)")
+    given = parser.parse_args()
+    unknown = set(given.parts) - set(PARTS)
+    if unknown:
+        parser.error(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    parts, console, results = given.parts or PARTS, Console(stderr=True), dict[str, Any]()
+    if "pure" in parts:
+        results["pure"] = _shown(console, "pure pieces", pure(100_000))
+    if "catch-up" in parts:
+        console.print(f"catching up with {given.events:,} events …")
+        result = catch_up(given.events, given.validation_workers, given.rules_workers)
+        results["catch_up"] = _shown(console, "catch-up, both stages", result)
+    if "latency" in parts:
+        console.print(f"{given.rate:,} events/s for {given.seconds:g} s …")
+        results["latency"] = _shown(console, "raw append to output", latency(given.rate, given.seconds))
+    print(json.dumps(results, indent=2))
+    return 0
+
+
+def _shown(console: Console, title: str, result: dict[str, Any]) -> dict[str, Any]:
+    table = Table("", "", title=title, show_header=False)
+    for name, value in result.items():
+        for label, one in value.items() if isinstance(value, dict) else [(None, value)]:
+            text = f"{one:,}" if isinstance(one, int | float) else str(one)
+            table.add_row(f"{name.replace('_', ' ')}{'' if label is None else ': ' + label}", text)
+    console.print(table)
+    return result
+
+
+if __name__ == "__main__":
+    sys.exit(main())
