@@ -26,8 +26,8 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _ESCAPES = {
-    "n": "\n", "t": "\t", "r": "\r", "\\": "\\", '"': '"', "'": "'", "`": "`", "?": "?", "a": "\a", "b": "\b", "f": "\f",
-    "v": "\v",
+    "n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v",
+    "\\": "\\", '"': '"', "'": "'", "`": "`", "?": "?",
 }  # fmt: skip
 _COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
 _NOT_YET = {"+": "arithmetic", "*": "arithmetic", "/": "arithmetic", "%": "arithmetic", "-": "arithmetic"}
