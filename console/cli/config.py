@@ -13,7 +13,8 @@ from console.cli.options import dir_option, output_option
 from console.cli.output import print_json, print_table
 from console.stack.client import connect
 from console.stack.files import StackFiles
-from offerflow.runtime.settings import Settings, environment
+from offerflow.runtime.errors import DependencyDown
+from offerflow.runtime.settings import Settings, environment, load_settings
 
 
 @click.group()
@@ -26,7 +27,10 @@ def config() -> None:
 @dir_option
 def show(output: str, directory: Path | None) -> None:
     """Print every setting with its environment variable and its source; secrets are hidden."""
-    settings = connect(StackFiles.find(directory))
+    try:
+        settings = connect(StackFiles.find(directory))
+    except DependencyDown:  # no stack runs here: then what a program would start with
+        settings = load_settings()
     given = environment()
     rows = [(name, value, _source(name, value, given)) for name, value in _flat(settings, "OFFERFLOW")]
     if output == "json":

@@ -41,14 +41,14 @@ def list_rewards(user: str | None, limit: int, output: str, directory: Path | No
         return
     rows = [
         (
-            rfc3339(reward["satisfied_at"]),
+            rfc3339(reward["satisfied_at"])[:16].replace("T", " "),
             reward["user_id"],
             reward["reward"],
             f"{reward['value'].normalize():f} {reward['currency']}" if reward["value"] is not None else "",
             reward["offer"],
             reward["variant"],
-            ", ".join(item["event"] for item in reward["evidence"]),
+            reward["evidence"][-1]["event"],
         )
         for reward in chosen
     ]
-    print_table(("satisfied", "user", "reward", "value", "offer", "variant", "because of"), rows)
+    print_table(("satisfied (UTC)", "user", "reward", "value", "offer", "variant", "by"), rows)

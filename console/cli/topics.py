@@ -11,12 +11,12 @@ from console.cli.output import print_json
 from console.stack.client import connect
 from console.stack.files import StackFiles
 from offerflow.runtime.kafka.admin import Admin
-from offerflow.runtime.topics import create_topics
+from offerflow.runtime.topics import check_topics, create_topics
 
 
 @click.group()
 def topics() -> None:
-    """Create the topics of a deployment."""
+    """Create and check the topics of a deployment."""
 
 
 @topics.command()
@@ -31,3 +31,19 @@ def create(output: str, directory: Path | None) -> None:
         print_json({"created": created})
     else:
         click.echo("\n".join(f"created {name}" for name in created) or "all topics are there")
+
+
+@topics.command()
+@output_option
+@dir_option
+def check(output: str, directory: Path | None) -> None:
+    """Look whether all topics and first commits are there; exit 1 if not. Changes nothing."""
+    settings = connect(StackFiles.find(directory))
+    Admin(settings).ping()
+    problems = check_topics(settings)
+    if output == "json":
+        print_json({"problems": problems})
+    else:
+        click.echo("\n".join(problems) or "all topics are there")
+    if problems:
+        raise click.exceptions.Exit(1)

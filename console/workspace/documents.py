@@ -71,7 +71,9 @@ def _read(path: FilePath, problems: list[Problem]) -> list[Document]:
         problems.append(Problem(name, 1, (), f"is not UTF-8 (byte {error.start})"))
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        problems.append(Problem(name, line, (), f"cannot be read: {error.problem or error.context}"))
+        what = f"{error.problem or error.context}"
+        hint = "; inside {…} an expression with brackets, commas or colons needs quotes" if "flow" in str(error) else ""
+        problems.append(Problem(name, line, (), f"cannot be read: {what}{hint}"))
     except (YAMLError, RecursionError, ValueError) as error:
         problems.append(
             Problem(name, 1, (), f"cannot be read: {str(error).splitlines()[0] if str(error) else 'nested too deeply'}")

@@ -96,7 +96,8 @@ def wait_idle(settings: Settings, timeout_s: float, progress: Progress | None = 
             if time.monotonic() > deadline:
                 raise TryAgain(
                     f"not idle after {timeout_s:.0f} s: validation is {behind.get('validation', 0)} and rules are"
-                    f" {behind.get('rules', 0)} offsets behind; are the workers running?"
+                    f" {behind.get('rules', 0)} offsets behind. Either new records keep arriving, or workers are not"
+                    " running (`offerflow status`)"
                 )
             time.sleep(POLL_S)
     finally:

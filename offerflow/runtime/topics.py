@@ -65,6 +65,30 @@ def create_topics(settings: Settings, raw_topics: Iterable[str] = ()) -> list[st
     return created
 
 
+def check_topics(settings: Settings) -> list[str]:
+    """What is missing or wrong, a sentence each; empty if the deployment is complete."""
+    admin = Admin(settings)
+    there = admin.topics(settings.topic(name) for name in _FIXED)
+    problems = []
+    for name in _FIXED:
+        topic, expected = there.get(settings.topic(name)), 1 if name in _SINGLE else settings.partitions
+        if topic is None:
+            problems.append(f"topic {settings.topic(name)} is missing; run `offerflow topics create`")
+        elif topic.partitions != expected:
+            problems.append(f"topic {topic.name} has {topic.partitions} partitions, expected {expected}")
+    for stage, names in (("validation", RAW), ("rules", ("journal",))):
+        topics = [there[settings.topic(name)] for name in names if settings.topic(name) in there]
+        places = [(topic.name, partition) for topic in topics for partition in range(topic.partitions)]
+        known = admin.committed(settings.group(stage), places)
+        problems += [
+            f"group {settings.group(stage)} has no committed offset for {topic}/{partition};"
+            " if the topic is new run `offerflow topics create`"
+            for topic, partition in places
+            if (topic, partition) not in known
+        ]
+    return problems
+
+
 def await_topics(admin: Admin, names: Iterable[str], tries: int = 50) -> dict[str, TopicInfo]:
     """Descriptions of all ``names``; a topic just made may take a moment to be known everywhere."""
     import stamina
