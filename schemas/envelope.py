@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -34,10 +36,21 @@ class Envelope(msgspec.Struct, gc=False):
 
 
 _decoder = msgspec.json.Decoder(Envelope)
+_MISFIT = re.compile(r"Expected `(?P<expected>.+)`, got `(?P<got>.+)` - at `\$\.(?P<field>\w+)`")
+
+Blame = tuple[str | None, str | None, str | None]
+"""A member of the envelope, what was expected there, what came."""
+NOBODY: Blame = (None, None, None)
 
 
 class Undecodable(ValueError):
-    """The bytes are not a native envelope; the message says what was expected and where."""
+    """The bytes are not a native envelope; the message says what was expected and where. What could be read all the
+    same is in ``event`` and ``source``; ``field``, ``expected`` and ``got`` are set where one member is to blame."""
+
+    def __init__(self, message: str, readable: Mapping[str, Any] | None = None, blame: Blame = NOBODY) -> None:
+        super().__init__(message)
+        self.event, self.source = (_text((readable or {}).get(name)) for name in ("event", "source"))
+        self.field, self.expected, self.got = blame
 
 
 def decode(value: bytes | None) -> Envelope:
@@ -50,7 +63,9 @@ def decode(value: bytes | None) -> Envelope:
         # Whole, since the decoder does not look inside what it skips.
         envelope = _decoder.decode(value.decode())
     except msgspec.ValidationError as error:
-        raise Undecodable(f"not an event envelope: {error}") from None
+        found = _MISFIT.fullmatch(str(error))
+        blame = (found["field"], found["expected"], found["got"]) if found else NOBODY
+        raise Undecodable(f"not an event envelope: {error}", _readable(value), blame) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
         raise Undecodable(f"not JSON: {error}") from None
     if envelope.specversion is not None:
@@ -62,6 +77,19 @@ def decode(value: bytes | None) -> Envelope:
     if value.count(b"{") + value.count(b"[") > MAX_DEPTH and depth(envelope.properties) > MAX_DEPTH:
         raise Undecodable(f"properties are nested deeper than {MAX_DEPTH} levels")
     return envelope
+
+
+def _readable(value: bytes) -> Mapping[str, Any]:
+    """The members of a JSON object that is no envelope; empty if it is not even that."""
+    try:
+        members = msgspec.json.decode(value)
+    except (ValueError, RecursionError):
+        return {}
+    return members if isinstance(members, dict) else {}
+
+
+def _text(member: Any) -> str | None:
+    return member if isinstance(member, str) else None
 
 
 def depth(value: Any) -> int:
@@ -77,4 +105,6 @@ def _check_lengths(envelope: Envelope) -> None:
     for name in ("user_id", "anonymous_id", "event_id"):
         text = getattr(envelope, name)
         if text is not None and len(text) > MAX_ID:
-            raise Undecodable(f"{name} has {len(text)} characters, expected at most {MAX_ID}")
+            expected, got = f"at most {MAX_ID} characters", f"{len(text)}"
+            readable = {"event": envelope.event, "source": envelope.source}
+            raise Undecodable(f"{name}: expected {expected}, got {got}", readable, (name, expected, got))

@@ -15,6 +15,7 @@ from offerflow.rules.ids import make_id
 from offerflow.rules.nearest import did_you_mean
 from offerflow.runtime import metrics
 from offerflow.runtime.kafka.consumer import Record
+from schemas.announce import rfc3339
 from schemas.codec import EventEncoder
 from schemas.dead_letter import DeadLetter
 from schemas.envelope import MAX_RAW_BYTES, TYPED, Envelope, Undecodable, decode
@@ -83,7 +84,15 @@ class Step:
             envelope = decode(value)
             time = _time_of(envelope)
         except Undecodable as error:
-            return DeadLetter("undecodable", str(error))
+            return DeadLetter(
+                "undecodable",
+                str(error),
+                field=error.field,
+                expected=error.expected,
+                got=error.got,
+                event=error.event,
+                source=error.source,
+            )
         appended = record.timestamp()[1]
         return self._judge(record, envelope, appended if time is None else time, appended)
 
@@ -107,8 +116,17 @@ class Step:
             detail = "expected user_id or anonymous_id, got neither"
             return DeadLetter("missing_user", detail, event=name, source=source.id, schema_id=schema.id)
         if time > appended + CLOCK_SKEW_MS:
-            detail = f"time is {time - appended} ms after the record was received, expected at most {CLOCK_SKEW_MS}"
-            return DeadLetter("clock_skew", detail, event=name, source=source.id, schema_id=schema.id)
+            expected = f"at most 5 minutes after {rfc3339(appended)}, when the record was received"
+            return DeadLetter(
+                "clock_skew",
+                f"time: expected {expected}, got {rfc3339(time)}",
+                field="time",
+                expected=expected,
+                got=rfc3339(time),
+                event=name,
+                source=source.id,
+                schema_id=schema.id,
+            )
         properties = envelope.properties or {}
         if envelope.type == "alias" and envelope.previous_id is not None:
             properties = {**properties, "previous_id": envelope.previous_id}
@@ -135,7 +153,9 @@ def _time_of(envelope: Envelope) -> int | None:
         return None
     moment = parse_time(time) if isinstance(time, str) else time
     if moment is None or not -(2**63) <= moment < 2**63:
-        raise Undecodable(f"time: expected RFC 3339 with an offset, or integer milliseconds, got {show(time)}")
+        expected, got = "RFC 3339 with an offset, or integer milliseconds", show(time)
+        readable = {"event": envelope.event, "source": envelope.source}
+        raise Undecodable(f"time: expected {expected}, got {got}", readable, ("time", expected, got))
     return moment
 
 
