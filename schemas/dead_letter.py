@@ -12,6 +12,7 @@ from offerflow.runtime.kafka.consumer import Record
 from offerflow.runtime.kafka.transactional import Output
 from schemas.codec import RecordCodec
 
+_SHOWN = {"detail": 2000}
 _codec = RecordCodec.shipped("outputs", "DeadLetter")
 
 
@@ -44,7 +45,7 @@ def write_dead_letter(topic: str, record: Record, letter: DeadLetter, component:
         "key": key,
         "value": value,
         "headers": [{"key": name, "value": _bytes(header)} for name, header in record.headers() or ()],
-        **msgspec.structs.asdict(letter),
+        **{name: _short(value, _SHOWN.get(name, 512)) for name, value in msgspec.structs.asdict(letter).items()},
         "attempts": 1,
         "component": component,
         "version": __version__,
@@ -56,9 +57,14 @@ def write_dead_letter(topic: str, record: Record, letter: DeadLetter, component:
         ("__connect.errors.offset", str(record.offset())),
         ("__connect.errors.stage", component),
         ("__connect.errors.class.name", letter.reason),
-        ("__connect.errors.exception.message", letter.detail.encode("utf-8", "replace")),
+        ("__connect.errors.exception.message", fields["detail"].encode("utf-8", "replace")),
     ]
     return Output(topic, key, _codec.encode(fields), headers)
+
+
+def _short(value: Any, characters: int) -> Any:
+    """What a sender chose may be a megabyte long, in several places; a dead letter must fit its topic all the same."""
+    return value[:characters] + "…" if isinstance(value, str) and len(value) > characters else value
 
 
 def _bytes(header: str | bytes | None) -> bytes | None:

@@ -7,7 +7,7 @@ applied, so that judging an event never fails for a reason of ours.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +31,22 @@ _FIELD_KEYS = {"name", "type", "doc", "default", "aliases", "order", "minimum", 
 _NOT_YET = {"origins": "origins of a field", "unique_for": "the window of unique keys"}
 _TEXTS = {"type": "map", "values": "string"}
 _EXTRA = (_TEXTS, ["null", _TEXTS], [_TEXTS, "null"])
+_TYPES = (
+    "string",
+    "int",
+    "long",
+    "float",
+    "double",
+    "boolean",
+    "null",
+    "bytes",
+    "enum",
+    "array",
+    "map",
+    "record",
+    "fixed",
+)
+_TOP_ONLY = ("pii", "minimum", "maximum", "pattern", "origins")
 _NUMBERS = {"int", "long", "float", "double"}
 
 Path = tuple[str | int, ...]
@@ -219,10 +235,19 @@ def _check_field(field: dict[str, Any], path: Path, wrong: Callable[[Path, str],
         wrong(path, f"field {field['name']!r} has no type")
         return
     bare = _bare(field["type"])
+    if isinstance(bare, str) and "." not in bare and bare[:1].islower() and bare not in _TYPES:
+        wrong((*path, "type"), f"there is no type {bare!r}{did_you_mean(bare, _TYPES)}")
+        return
     for key in field:
         if key not in _FIELD_KEYS:
             known = f"not supported yet: {_NOT_YET[key]}" if key in _NOT_YET else f"unknown attribute {key!r}"
             wrong((*path, key), known + did_you_mean(key, _FIELD_KEYS))
+    for inner in _inner_fields(field["type"]):
+        for key in _TOP_ONLY:
+            if key in inner:
+                wrong(
+                    (*path, "type"), f"not supported yet: {key} on a field ({inner.get('name')!r}) of a nested record"
+                )
     for key in ("minimum", "maximum"):
         if key in field and (bare not in _NUMBERS or type(field[key]) not in (int, float)):
             wrong((*path, key), f"{key} is a number and belongs to a field that is one")
@@ -233,9 +258,27 @@ def _check_field(field: dict[str, Any], path: Path, wrong: Callable[[Path, str],
             try:
                 re2.compile(field["pattern"], _quiet())
             except re2.error as error:
-                wrong((*path, "pattern"), f"is not an RE2 expression: {error}")
+                said = error.args[0] if error.args else error
+                why = said.decode(errors="replace") if isinstance(said, bytes) else said
+                wrong((*path, "pattern"), f"is not an RE2 expression: {why}")
     if field.get("pii") and not (isinstance(field["type"], list) and "null" in field["type"]):
         wrong((*path, "pii"), "a pii field must be nullable, since the journal carries null for it")
+
+
+def _inner_fields(schema: Any) -> Iterator[dict[str, Any]]:
+    """Every field of every record inside a type."""
+    if isinstance(schema, list):
+        for branch in schema:
+            yield from _inner_fields(branch)
+    elif isinstance(schema, dict):
+        fields = schema.get("fields")
+        for field in fields if isinstance(fields, list) else ():
+            if isinstance(field, dict):
+                yield field
+                yield from _inner_fields(field.get("type"))
+        for key in ("type", "items", "values"):
+            if isinstance(schema.get(key), dict | list):
+                yield from _inner_fields(schema[key])
 
 
 def _quiet() -> Any:

@@ -26,6 +26,9 @@ _RFC_3339 = re.compile(
 )
 """RFC 3339 section 5.6; what it allows and the calendar does not is left to datetime."""
 
+TIMES = range(-62135596800000, 253402300800000)
+"""Milliseconds of the years 1 to 9999: what RFC 3339 can write and every reader of Avro times can read."""
+
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _INTS = {"int": (-(2**31), 2**31 - 1), "long": (-(2**63), 2**63 - 1)}
 
@@ -35,9 +38,10 @@ def parse_time(text: str) -> int | None:
     if not _RFC_3339.fullmatch(text):
         return None
     try:
-        return (datetime.fromisoformat(text.upper()) - _EPOCH) // _MS
+        moment = (datetime.fromisoformat(text.upper()) - _EPOCH) // _MS
     except ValueError:
         return None
+    return moment if moment in TIMES else None
 
 
 def is_name(name: Any) -> bool:
@@ -150,11 +154,11 @@ def _fits_float(value: float) -> bool:
 
 
 def _timestamp(value: Any, path: str) -> bytes:
-    if type(value) is int and -(2**63) <= value < 2**63:
+    if type(value) is int and value in TIMES:
         return avro.long(value)
     moment = parse_time(value) if type(value) is str else None
-    if moment is None:
-        raise Violation(path, "an RFC 3339 time or integer milliseconds", show(value))
+    if moment is None or moment not in TIMES:
+        raise Violation(path, "an RFC 3339 time or integer milliseconds of the years 1 to 9999", show(value))
     return avro.long(moment)
 
 

@@ -60,8 +60,9 @@ class Program:
         until(self.ready, f"{self.name} to be ready", seconds, self.tail)
         return self
 
-    def metrics(self) -> str:
-        return httpx.get(f"{self.url}/metrics", timeout=5).text
+    def metric(self, name: str) -> float:
+        """Sum of a metric over its labels, as the program shows it now."""
+        return metric_of(f"{self.url}/metrics", name)
 
     def tail(self, characters: int = 3000) -> str:
         return self.log.read_text(encoding="utf-8", errors="replace")[-characters:]
@@ -227,6 +228,12 @@ def offsets(bootstrap: str, topic: str, group: str | None) -> dict[int, tuple[in
         }
     finally:
         consumer.close()
+
+
+def metric_of(url: str, name: str) -> float:
+    """Sum of a metric over its labels; 0 for a program that does not have it."""
+    lines = httpx.get(url, timeout=5).text.splitlines()
+    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith((f"{name} ", f"{name}{{")))
 
 
 def free_port() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -69,6 +70,8 @@ def _apply(
             change.serial = change.serial or writer.catalog.head.serial
             return change, False, {}
         if not yes:
+            if not sys.stdin.isatty():
+                raise click.UsageError("there is no terminal to ask on; add --yes to apply this, or --dry-run to look")
             click.confirm("Apply this?", abort=True, err=True)
         create_topics(settings, change.raw_topics)
         writer.write(change.records, _activations(settings, change.ruleset))

@@ -177,4 +177,4 @@ def follow_lag(settings: Settings, timeout_s: float, say: Progress) -> None:
         late = ", ".join(f"{stage} {number}" for stage, number in behind.items() if number)
         say(f"waiting for the stages: {late} behind" if late else "waiting for the stages")
 
-    wait_idle(settings, timeout_s, tell)
+    wait_idle(settings, timeout_s, tell, patient=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.scalarbool import ScalarBoolean
 
 from console.workspace.problems import Path, Problem
 
@@ -61,10 +63,15 @@ def _read(path: FilePath, problems: list[Problem]) -> list[Document]:
         if len(data) > MAX_BYTES:
             problems.append(Problem(name, 1, (), f"has {len(data)} bytes, expected at most {MAX_BYTES}"))
             return []
-        # JSON may be indented with tabs, YAML may not.
-        text = data.decode().replace("\t", "  ") if path.suffix == ".avsc" else data.decode()
+        text = data.decode()
+        if path.suffix == ".avsc":
+            json.loads(text.removeprefix("\ufeff"), parse_constant=_no_json)
+            # JSON may be indented with tabs, YAML may not.
+            text = text.replace("\t", "  ")
         trees = [tree for tree in YAML(typ="rt", pure=True).load_all(text) if tree is not None]
         return [Document(name, _Plain().of(tree), tree) for tree in trees]
+    except json.JSONDecodeError as error:
+        problems.append(Problem(name, error.lineno, (), f"is not JSON: {error.msg} (column {error.colno})"))
     except OSError as error:
         problems.append(Problem(name, 1, (), f"cannot be read: {error.strerror}"))
     except UnicodeDecodeError as error:
@@ -74,11 +81,15 @@ def _read(path: FilePath, problems: list[Problem]) -> list[Document]:
         what = f"{error.problem or error.context}"
         hint = "; inside {…} an expression with brackets, commas or colons needs quotes" if "flow" in str(error) else ""
         problems.append(Problem(name, line, (), f"cannot be read: {what}{hint}"))
-    except (YAMLError, RecursionError, ValueError) as error:
-        problems.append(
-            Problem(name, 1, (), f"cannot be read: {str(error).splitlines()[0] if str(error) else 'nested too deeply'}")
-        )
+    except RecursionError:
+        problems.append(Problem(name, 1, (), "cannot be read: nested too deeply, or an alias of itself"))
+    except (YAMLError, ValueError) as error:
+        problems.append(Problem(name, 1, (), f"cannot be read: {str(error).splitlines()[0]}"))
     return []
+
+
+def _no_json(constant: str) -> None:
+    raise ValueError(f"is not JSON: {constant}")
 
 
 class _Plain:
@@ -92,10 +103,20 @@ class _Plain:
         if self._count > MAX_VALUES:
             raise ValueError(f"has more than {MAX_VALUES} values; are there aliases of aliases?")
         if isinstance(value, CommentedMap | dict):
-            return {str(key): self.of(item) for key, item in value.items()}
+            return {_whole(str(key)): self.of(item) for key, item in value.items()}
         if isinstance(value, CommentedSeq | list):
             return [self.of(item) for item in value]
-        for kind in (bool, int, float, str):
+        if isinstance(value, bool | ScalarBoolean):
+            return bool(value)
+        for kind in (int, float):
             if isinstance(value, kind):
                 return kind(value)
-        return value if value is None else str(value)
+        return value if value is None else _whole(str(value))
+
+
+def _whole(text: str) -> str:
+    """JSON writes a character beyond 16 bits as two escapes, which YAML reads one by one."""
+    try:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16")
+    except UnicodeDecodeError:
+        raise ValueError(f"{text!r} holds half a character; expected both escapes of its pair") from None

@@ -21,7 +21,7 @@ from schemas.dead_letter import DeadLetter
 from schemas.envelope import MAX_RAW_BYTES, TYPED, Envelope, Undecodable, decode
 from schemas.judge import judge
 from schemas.plan import EventSchema, Plan
-from schemas.values import parse_time
+from schemas.values import TIMES, parse_time
 from schemas.violations import Violation, show
 
 CLOCK_SKEW_MS = 5 * 60 * 1000
@@ -152,8 +152,8 @@ def _time_of(envelope: Envelope) -> int | None:
     if time is None:
         return None
     moment = parse_time(time) if isinstance(time, str) else time
-    if moment is None or not -(2**63) <= moment < 2**63:
-        expected, got = "RFC 3339 with an offset, or integer milliseconds", show(time)
+    if moment is None or moment not in TIMES:
+        expected, got = "RFC 3339 with an offset, or integer milliseconds, of the years 1 to 9999", show(time)
         readable = {"event": envelope.event, "source": envelope.source}
         raise Undecodable(f"time: expected {expected}, got {got}", readable, ("time", expected, got))
     return moment

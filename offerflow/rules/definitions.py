@@ -14,19 +14,54 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 from pydantic_core import PydanticCustomError
 
 NOT_YET = {
-    "within": "rolling windows", "since": "windows since entry or ever", "from": "fixed windows", "to": "fixed windows",
-    "sum": "sums", "min": "minima", "max": "maxima", "average": "averages", "distinct": "distinct counts",
-    "days": "distinct days", "streak": "streaks", "gap": "gaps", "at_most": "upper bounds", "exactly": "exact counts",
-    "more_than": "at_least is there", "less_than": "upper bounds", "sequence": "sequences", "absent": "absence",
-    "after": "absence", "same": "correlation", "profile": "traits", "in_offer": "offer membership",
-    "completed_offer": "offer membership", "referred": "referrals", "max_hits": "bounds of a leaf",
-    "code": "entry by code", "api": "entry by API", "expires_after": "expiry", "exit": "exit conditions",
-    "reentry": "re-entry", "cooldown": "cooldown", "caps": "caps", "exclusive": "exclusive groups",
-    "holdout": "holdout", "starts": "start", "ends": "end", "withdraw": "withdrawal", "timezone": "time zones",
-    "count_entry_event": "counting the entering event", "pending": "pending rewards", "reverses": "refunds",
-    "expr": "values by expression", "per_key": "re-entry per key", "unique_for": "the window of unique keys",
-    "friend": "referrals", "advocate": "referrals", "attribution": "referrals", "new_user": "referrals",
-}  # fmt: skip
+    "within": "rolling windows",
+    "since": "windows since entry or ever",
+    "from": "fixed windows",
+    "to": "fixed windows",
+    "sum": "adding up a property",
+    "min": "smallest value",
+    "max": "largest value",
+    "average": "mean value",
+    "distinct": "counting distinct values",
+    "days": "counting days",
+    "streak": "consecutive days",
+    "gap": "time between events",
+    "at_most": "upper bounds",
+    "exactly": "exact counts",
+    "more_than": "at_least is there",
+    "less_than": "upper bounds",
+    "sequence": "events in order",
+    "absent": "events that do not come",
+    "after": "absence",
+    "same": "correlation",
+    "profile": "traits",
+    "in_offer": "offer membership",
+    "completed_offer": "offer membership",
+    "referred": "referrals",
+    "max_hits": "bounds of a leaf",
+    "code": "entry by code",
+    "api": "entry by API",
+    "expires_after": "expiry",
+    "exit": "leaving by a condition",
+    "cooldown": "pauses between entries",
+    "caps": "limits on entries",
+    "exclusive": "one open offer of a group",
+    "holdout": "a control group",
+    "starts": "start dates",
+    "ends": "end dates",
+    "withdraw": "taking everybody out",
+    "timezone": "time zones",
+    "count_entry_event": "counting the entering event",
+    "pending": "rewards that wait",
+    "reverses": "refunds",
+    "expr": "values by expression",
+    "per_key": "re-entry per key",
+    "unique_for": "the window of unique keys",
+    "friend": "referrals",
+    "advocate": "referrals",
+    "attribution": "referrals",
+    "new_user": "referrals",
+}
 """Keys of the language that this version refuses by name."""
 
 _MONEY = re.compile(r"([0-9]+(?:\.[0-9]+)?) ([A-Z]{3})")
@@ -150,12 +185,19 @@ def _status(value: object) -> object:
     return value
 
 
+def _reentry(value: object) -> object:
+    if value != "never":
+        raise PydanticCustomError("not_yet", "not supported yet: reentry (entering again); expected never")
+    return value
+
+
 class OfferDefinition(Model):
     kind: Literal["offer"]
     id: Identifier
     name: str | None = None
     description: str | None = None
     status: Annotated[Literal["live"], BeforeValidator(_status)] = "live"
+    reentry: Annotated[Literal["never"], BeforeValidator(_reentry)] = "never"
     entry: ConditionNode
     audience: ConditionNode | None = None
     completion: ConditionNode | None = None

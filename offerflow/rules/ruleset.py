@@ -144,6 +144,7 @@ class _Compiler:
         self.problems: list[Problem] = []
         self._resolving: list[str] = []
         self._nodes = 0
+        self._asked: Path = ()
 
     def offer(self, definition: OfferDefinition) -> Offer | None:
         where = f"offer/{definition.id}"
@@ -217,9 +218,12 @@ class _Compiler:
             message = f"there is no condition {name!r}{did_you_mean(name, self.conditions)}"
             self.problems.append(Problem(where, (*path, "condition"), message))
             return None
+        if not self._resolving:
+            self._asked = path
         if name in self._resolving or where == f"condition/{name}":
             message = f"condition {name!r} refers to itself: {' -> '.join([*self._resolving, name])}"
-            self.problems.append(Problem(where, (*path, "condition"), message))
+            # ``path`` may lead on into another condition; the definition itself asks for the circle here.
+            self.problems.append(Problem(where, (*self._asked, "condition"), message))
             return None
         if len(self._resolving) == MAX_NESTING:
             raise _TooMuchError(f"refers to conditions deeper than {MAX_NESTING} levels")

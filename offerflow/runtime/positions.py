@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 
 from offerflow.catalog.follower import CatalogFollower
-from offerflow.runtime.errors import TryAgain
+from offerflow.runtime.errors import DependencyDown, TryAgain
 from offerflow.runtime.kafka.admin import Admin, Place
 from offerflow.runtime.redis.store import StateStore
 from offerflow.runtime.settings import Settings
@@ -78,19 +78,25 @@ def lag(settings: Settings) -> dict[str, int]:
         positions.close()
 
 
-def wait_idle(settings: Settings, timeout_s: float, progress: Progress | None = None) -> None:
+def wait_idle(settings: Settings, timeout_s: float, progress: Progress | None = None, *, patient: bool = False) -> None:
     """Return when both stages stood at the end of their inputs twice, with no new record between. Raises TryAgain
-    when ``timeout_s`` is over."""
+    when ``timeout_s`` is over. ``patient``: a service that is away is waited for as well, since somebody restarts it.
+    """
     positions = Positions(settings)
     deadline = time.monotonic() + timeout_s
     before: dict[Place, int] | None = None
     try:
         while True:
-            now = positions.settled()
-            if now is not None and now == before:
-                return
-            before = now
-            behind = {} if now is not None else positions.lag()
+            try:
+                now = positions.settled()
+                if now is not None and now == before:
+                    return
+                before = now
+                behind = {} if now is not None else positions.lag()
+            except DependencyDown:
+                if not patient or time.monotonic() > deadline:
+                    raise
+                continue
             if progress is not None:
                 progress(behind)
             if time.monotonic() > deadline:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import httpx
 import pytest
 from redis import Redis
 
-from tests.deployment import OFFERFLOW, Headers, offsets, parse, publish
+from tests.deployment import OFFERFLOW, Headers, metric_of, offsets, parse, publish
 from tests.oracle.verdict import Examined, examine
 from tests.waiting import until
 
@@ -62,6 +63,10 @@ class Stack:
         headers = {"Authorization": f"Bearer {key or self.told['api_key']}"}
         return httpx.post(f"{self.told['ingest']}/v1/events", json=events, headers=headers, timeout=30)
 
+    def metric(self, name: str) -> float:
+        """Sum of a metric over all programs that run."""
+        return sum(metric_of(url, name) for url in self.told["metrics"])
+
     def ends(self, topic: str) -> int:
         places = offsets(self.told["kafka"], self.told["topic_prefix"] + topic, None)
         return sum(end for _, end in places.values())
@@ -69,23 +74,36 @@ class Stack:
     def pid(self, name: str) -> int:
         """The process of a program that runs now; waits for one that is being restarted."""
 
-        def look() -> int:
-            found = {program["name"]: program["pid"] for program in self.status()["programs"]}
-            return found.get(name) or 0
+        return until(lambda: self._pid(name), f"{name} to run", 60, self.state)
 
-        return until(look, f"{name} to run", 60, self.status)
+    def _pid(self, name: str) -> int:
+        done = self.run("status", "--output", "json")
+        programs = json.loads(done.stdout)["programs"] if done.stdout else []
+        return next((program["pid"] for program in programs if program["name"] == name), None) or 0
+
+    def state(self) -> str:
+        """What `status` says, for messages."""
+        done = self.run("status")
+        return done.stdout + done.stderr
 
     def kill(self, name: str) -> None:
-        """SIGKILL, and wait until another process has taken its place."""
+        """SIGKILL, and wait until another process has taken its place and the stack is well again."""
         old = self.pid(name)
         os.kill(old, signal.SIGKILL)
-        until(lambda: self.pid(name) != old, f"{name} to be started again", 60, self.status)
+        until(lambda: self._pid(name) not in (0, old), f"{name} to be started again", 90, self.state)
+        until(lambda: self.run("status").returncode == 0, "the stack to be well", 90, self.state)
+
+    def folded(self) -> dict[int, int]:
+        """Where the rules stage stands in each journal partition."""
+        prefix = self.told["topic_prefix"]
+        places = offsets(self.told["kafka"], f"{prefix}journal", f"{prefix}rules")
+        return {partition: committed for partition, (committed, _) in places.items()}
 
     def redis(self) -> Redis:
         return Redis.from_url(self.told["redis"])
 
-    def examine(self, *workspaces: Path) -> Examined:
-        return examine(self.told["kafka"], self.told["topic_prefix"], workspaces)
+    def examine(self, *workspaces: Path, later: Iterable[Path] = ()) -> Examined:
+        return examine(self.told["kafka"], self.told["topic_prefix"], workspaces, later=later)
 
 
 @pytest.fixture

@@ -12,11 +12,12 @@ from typing import Any
 from tests.deployment import Headers
 
 WORKSPACE = Path(__file__).parents[1] / "workspaces" / "coffee"
+LATER = WORKSPACE.with_name("coffee-later")
 RAW = ("raw.backend", "raw.roastery", "raw.sdk", "raw.integration")
 Raw = tuple[str, bytes | None, bytes | None, Headers]
 """Topic without prefix, key, value, headers."""
 
-BROKEN, REPEATED, CONFLICTING, ANONYMOUS = 0.06, 0.04, 0.01, 0.1
+BROKEN, REPEATED, CONFLICTING, ANONYMOUS, HOT = 0.06, 0.04, 0.01, 0.1, 0.08
 START = 1_780_000_000_000
 
 
@@ -49,10 +50,12 @@ class Traffic:
         self._number += 1
         topic, envelope = self._random.choice(self._makers)(self)
         # New users come all the time, so that there is always somebody to enter an offer.
-        name = f"{self._random.randrange(self._users) + self._number // 10}"
+        name = f"{self._random.randrange(self._users) + self._number // 40}"
         anonymous = self._random.random() < ANONYMOUS
         who = {"anonymous_id": f"anon-{name}"} if anonymous else {"user_id": f"u-{name}"}
-        if self._random.random() < 0.05:
+        if self._random.random() < HOT:
+            who = {"user_id": "u-hot"}
+        elif self._random.random() < 0.05:
             who = {"user_id": f"ü☕ {name}", "anonymous_id": "a"}
         at = START + self._number * 100 - self._random.randrange(10_000)
         text = datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds")
@@ -181,6 +184,8 @@ def hostile(seed: int, count: int) -> Iterator[Raw]:
             case _:
                 yield topic, draw.choice([key, None, b"", b"\xff\xfe"]), edges[n % len(edges)], headers
                 continue
+        if draw.random() < 0.05:
+            headers = [*headers, ("trace", b"again"), draw.choice([("ce_id", b"1"), ("ce-id", b"1"), ("ü", None)])]
         yield topic, key, bytes(broken), headers
 
 

@@ -69,6 +69,21 @@ def test_records_far_over_the_limit_become_dead_letters(deployment: Callable[...
     assert len(examined.deads) == 4
 
 
+def test_batches_and_partitions_of_any_size(deployment: Callable[..., Deployment]) -> None:
+    """Three partitions, one worker that takes a record at a time beside one that takes seven: the same outputs."""
+    made = deployment(partitions=3)
+    made.create_topics()
+    made.apply(WORKSPACE)
+    _send(made, Traffic(8, users=20).take(300))
+    for number, size in ((1, "1"), (2, "7")):
+        made.validation(number, OFFERFLOW_BATCH__MAX_RECORDS=size)
+        made.rules(number, OFFERFLOW_BATCH__MAX_RECORDS=size)
+    made.wait_idle(RAW)
+    examined = made.examine(WORKSPACE)
+    assert not examined.report, str(examined.report)
+    assert examined.totals["rewards"] > 5
+
+
 def test_a_program_started_before_its_broker_waits(deployment: Callable[..., Deployment]) -> None:
     """Workers whose Kafka does not answer stay up, are not ready, and say why."""
     made = deployment()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
@@ -9,7 +11,7 @@ from threading import Event, Thread
 import pytest
 
 from tests.end_to_end.cli import Stack
-from tests.end_to_end.coffee import WORKSPACE, Raw, Traffic
+from tests.end_to_end.coffee import LATER, WORKSPACE, Raw, Traffic
 from tests.waiting import until
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
@@ -53,9 +55,9 @@ class Load:
         sent = self.sent
         until(lambda: self.sent > sent, "the load to go on", seconds)
         journal = self._stack.ends("journal")
-        until(lambda: self._stack.ends("journal") > journal, "more in the journal", seconds, self._stack.status)
+        until(lambda: self._stack.ends("journal") > journal, "more in the journal", seconds, self._stack.state)
         entries = self._stack.ends("offer-entry")
-        until(lambda: self._stack.ends("offer-entry") > entries, "more entries", seconds, self._stack.status)
+        until(lambda: self._stack.ends("offer-entry") > entries, "more entries", seconds, self._stack.state)
 
 
 @contextmanager
@@ -93,6 +95,59 @@ def test_workers_die_join_and_leave(cli: Callable[..., Stack]) -> None:
     _judge(stack, load)
 
 
+def test_a_worker_wakes_up_as_a_zombie(cli: Callable[..., Stack]) -> None:
+    """Workers of each kind stopped until others have taken over, then woken with their half-done batches."""
+    stack = cli()
+    stack.up(validation=2, rules=2)
+    stack.apply(WORKSPACE)
+    with _loaded(stack, 34) as load:
+        for name in ("rules-1", "validation-1"):
+            process = stack.pid(name)
+            os.kill(process, signal.SIGSTOP)
+            try:
+                before = stack.folded()
+                until(
+                    lambda before=before: all(now > before[p] for p, now in stack.folded().items()),
+                    f"every partition to move on without {name}", 90, stack.state,
+                )  # fmt: skip
+            finally:
+                os.kill(process, signal.SIGCONT)
+            load.flows()
+    _judge(stack, load)
+
+
+def test_rules_change_under_load(cli: Callable[..., Stack]) -> None:
+    """A second workspace applied in mid-stream: each record is decided by the rules in force at its place, also when
+    all of it is folded again."""
+    stack = cli()
+    stack.up(validation=1, rules=2)
+    stack.apply(WORKSPACE)
+    with _loaded(stack, 36) as load:
+        stack.apply(LATER)
+        load.flows()
+        stack.kill("rules-1")
+        stack.redis().flushall()
+        load.flows()
+    stack.wait_idle()
+    examined = stack.examine(WORKSPACE, later=[LATER])
+    assert not examined.report, str(examined.report)
+    rewards = {one.fields["reward"] for one in examined.written if one.record == "RewardSatisfied"}
+    assert {"beans", "more-beans", "look"} <= rewards
+
+
+def test_broker_and_redis_die(cli: Callable[..., Stack]) -> None:
+    """kill -9 of Redis and of the broker under load: the programs wait, nothing is lost."""
+    stack = cli()
+    stack.up()
+    stack.apply(WORKSPACE)
+    with _loaded(stack, 35) as load:
+        stack.kill("valkey")
+        load.flows()
+        stack.kill("kafka")
+        load.flows()
+    _judge(stack, load)
+
+
 def test_redis_is_emptied_while_workers_run(cli: Callable[..., Stack]) -> None:
     """FLUSHALL under load, twice, and once together with a killed rules worker."""
     stack = cli()
@@ -119,6 +174,8 @@ def test_redis_is_emptied_while_idle_and_while_stopped(cli: Callable[..., Stack]
         stack.wait_idle()
         if emptied == "idle":
             stack.redis().flushall()
+            name = "offerflow_suppressed_outputs_total"
+            until(lambda name=name: stack.metric(name) > 0, "the journal to be folded again", 60, stack.state)
         elif emptied == "stopped":
             stack.up(validation=1, rules=0)
             stack.redis().flushall()

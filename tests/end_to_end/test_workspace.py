@@ -69,7 +69,7 @@ def test_much_of_everything(cli: Callable[..., Stack]) -> None:
     examined = stack.examine(WORKSPACE)
     assert not examined.report, str(examined.report)
     offers = Counter(one.fields["offer"] for one in examined.written if one.record == "OfferEntered")
-    assert set(offers) == {"free-beans", "gourmet-club", "Decaf.Curious_1", "roast-watch", "kiosk-card"}
+    assert set(offers) == {"free-beans", "gourmet-club", "Decaf.Curious_1", "roast-watch", "kiosk-card", "addict"}
     rewards = {one.fields["reward"] for one in examined.written if one.record == "RewardSatisfied"}
     assert rewards == {"beans", "club-gold", "club", "sticker", "kiosk"}
     assert "duplicate_conflict" in examined.totals["dead_letters"]

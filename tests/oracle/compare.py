@@ -115,9 +115,12 @@ def _judge_evidence(written: Written, output: Output) -> Iterable[str]:
     offsets = [item["journal_offset"] for item in evidence]
     if offsets != sorted(set(offsets)):
         yield f"evidence is not in journal order: {offsets}"
-    strange = set(items) - output.hits - {deciding.event.event_id}
-    if strange:
-        yield f"evidence {sorted(strange)} is counted by no leaf"
+    for item in evidence:
+        counted = output.hits.get(item["event_id"])
+        if counted is None and item is not last:
+            yield f"evidence {item} is counted by no leaf"
+        elif counted is not None and item != counted:
+            yield f"evidence {item}, expected {counted}"
     if written.fields.get("evidence_count", len(items)) < len(items):
         yield f"evidence_count {written.fields['evidence_count']} for {len(items)} items"
     if len(evidence) < MOST_EVIDENCE and not output.proves(frozenset(items)):

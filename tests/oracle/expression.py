@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 MISSING = object()
@@ -88,7 +89,8 @@ def _kind(value: Any) -> str:
     return "text" if isinstance(value, str) else type(value).__name__
 
 
-def _cut(text: str, word: str) -> list[str]:
+@cache
+def _cut(text: str, word: str) -> tuple[str, ...]:
     """Split at each ``word`` that stands outside quotes and brackets."""
     parts, start, at, depth = [], 0, 0, 0
     while at < len(text):
@@ -101,7 +103,7 @@ def _cut(text: str, word: str) -> list[str]:
             start = at = at + len(word)
             continue
         at += 1
-    return [*parts, text[start:]]
+    return (*parts, text[start:])
 
 
 def _stands(text: str, at: int, word: str) -> bool:

@@ -131,7 +131,7 @@ def _time(envelope: dict[str, Any], default: int) -> int:
     if time is None:
         return default
     moment = milliseconds(time) if isinstance(time, str) else time
-    if isinstance(moment, bool) or not isinstance(moment, int) or not -(2**63) <= moment < 2**63:
+    if isinstance(moment, bool) or not isinstance(moment, int) or not -62135596800000 <= moment <= 253402300799999:
         raise _UnusableError("undecodable", "time is neither RFC 3339 nor milliseconds")
     return moment
 

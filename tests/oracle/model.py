@@ -83,12 +83,18 @@ class Placed:
     partition: int
     offset: int
 
+    def item(self, name: str) -> dict[str, Any]:
+        """What evidence says of it. ``name`` is the display name of its type."""
+        told = {"event_id": self.event.event_id, "event": name, "time": self.event.time}
+        return {**told, "journal_partition": self.partition, "journal_offset": self.offset}
+
 
 @dataclass(frozen=True)
 class Output:
     """An expected output. ``fields`` are those the oracle vouches for.
 
-    ``hits`` are the ids of all events its condition counts; ``proves`` tells whether some of them are evidence enough.
+    ``hits`` are the evidence items, by event id, of all events its condition counts; ``proves`` tells whether some of
+    the ids are evidence enough.
     """
 
     record: str
@@ -96,7 +102,7 @@ class Output:
     key: str
     fields: Mapping[str, Any] = field(hash=False)
     deciding: Placed = field(hash=False)
-    hits: frozenset[str] = field(default=frozenset(), hash=False)
+    hits: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)
     proves: Callable[[frozenset[str]], bool] = field(default=lambda _: True, hash=False, compare=False)
 
 

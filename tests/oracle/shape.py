@@ -11,6 +11,7 @@ from typing import Any
 _RFC3339 = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:([Zz])|([+-])(\d\d):(\d\d))", re.ASCII
 )
+TIMES = range(-62135596800000, 253402300800000)  # the years 1 to 9999
 _LONG = range(-(2**63), 2**63)
 _INT = range(-(2**31), 2**31)
 _EXACT = 2**53  # beyond, a number written with a point or exponent may have lost digits when it was read
@@ -44,9 +45,9 @@ def fit(value: Any, schema: Any, where: str) -> Any:
     logical = schema.get("logicalType") if isinstance(schema, dict) else None
     if isinstance(kind, dict | list):
         return fit(value, kind, where)
-    if logical == "timestamp-millis" and isinstance(value, str):
-        moment = milliseconds(value)
-        if moment is None:
+    if logical == "timestamp-millis":
+        moment = milliseconds(value) if isinstance(value, str) else value
+        if type(moment) is not int or moment not in TIMES:
             raise MisfitError(f"{where} is not a time")
         return moment
     simple = _SIMPLE.get(kind)

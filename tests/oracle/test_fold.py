@@ -8,6 +8,7 @@ from typing import Any
 from tests.oracle.fold import Entity
 from tests.oracle.identity import identifier
 from tests.oracle.model import Conflict, Output
+from tests.oracle.rules import in_force
 from tests.oracle.samples import event_type, placed
 from tests.oracle.workspace import Workspace
 
@@ -25,8 +26,9 @@ def fold(offers: list[dict[str, Any]], events: list[Any], entity: str = "u:u1", 
 
 def outcomes(offers: list[dict[str, Any]], events: list[Any], entity: str = "u:u1", **conditions: Any) -> list[Any]:
     workspace = Workspace(TYPES, {}, conditions, {offer["id"]: offer for offer in offers})
-    folded = Entity(entity, workspace)
-    return [outcome for event in events for outcome in folded.take(event)]
+    ((_, rules),) = in_force([workspace], [(-1, "R")])
+    folded = Entity(entity)
+    return [outcome for event in events for outcome in folded.take(event, rules)]
 
 
 def _short(outcome: Output | Conflict) -> str:
@@ -138,6 +140,38 @@ def test_a_reward_in_full() -> None:
     assert reward.id == identifier("RewardSatisfied", instance, "r", "user", "0")
     assert reward.fields["value"] == Decimal("7.5")
     assert (reward.fields["currency"], reward.fields["variant"], reward.key) == ("EUR", "v", "u1")
-    assert reward.hits == {"e1", "e2"}
+    assert reward.hits.keys() == {"e1", "e2"}
+    assert reward.hits["e1"] == {
+        "event_id": "e1", "event": "B", "time": events[1].event.time, "journal_partition": 0, "journal_offset": 1,
+    }  # fmt: skip
     assert reward.proves(frozenset({"e1", "e2"}))
     assert not reward.proves(frozenset({"e2"}))
+
+
+def _under(plans: list[list[dict[str, Any]]], steps: list[Any]) -> list[str]:
+    """``steps``: events, and numbers where the next of ``plans`` is activated at that journal offset."""
+    workspaces = [Workspace(TYPES, {}, {}, {offer["id"]: offer for offer in offers}) for offers in plans]
+    activations = [(step, f"R{n}") for n, step in enumerate(one for one in steps if isinstance(one, int))]
+    rules = dict(in_force(workspaces, activations))
+    folded, made, now = Entity("u:u1"), [], None
+    for step in steps:
+        if isinstance(step, int):
+            now = rules[step]
+        else:
+            assert now is not None
+            made += [_short(one) for one in folded.take(step, now)]
+    return made
+
+
+def test_a_new_leaf_counts_from_its_activation_and_an_old_one_goes_on() -> None:
+    """Two of A before the second activation are one short of three, and nothing to an offer that comes with it."""
+    three, two = {**A, "count": {"at_least": 3}}, {**A, "count": {"at_least": 2}}
+    old, new = offer("old", three), offer("new", two)
+    events = [0, placed(1, "A"), placed(2, "A"), 3, placed(4, "A"), placed(5, "A")]
+    assert _under([[old], [old, new]], events) == ["OfferEntered old e4", "OfferEntered new e5"]
+
+
+def test_an_instance_ends_under_the_definition_it_began_with() -> None:
+    """A completion changed while the instance is open is the old one for it."""
+    events = [0, placed(1, "A"), 2, placed(3, "C"), placed(4, "B")]
+    assert _under([[offer("o", A, B)], [offer("o", A, C)]], events) == ["OfferEntered o e1", "OfferExited o e4"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from tests.oracle.journal import Journal, check_journal
 from tests.oracle.judge import judge
 from tests.oracle.letters import check_dead_letters
 from tests.oracle.model import Conflict, Dead, Output, Record
+from tests.oracle.rules import in_force
 from tests.oracle.workspace import Workspace, read
 
 WRITTEN = (*TOPIC_OF.values(), "reward-reversed", "reward-fulfilled")
@@ -31,22 +32,31 @@ class Examined:
     written: list[Written] = field(default_factory=list)
 
 
-def examine(bootstrap: str, prefix: str, workspaces: Iterable[Path], local_server: bool = True) -> Examined:
-    """Read every topic of the deployment and compare. Nothing may be writing meanwhile."""
-    plan = read(workspaces, local_server)
-    names = [*plan.topics(), "journal", "dead-letter", "catalog", *WRITTEN]
+def examine(
+    bootstrap: str, prefix: str, workspaces: Iterable[Path], local_server: bool = True, later: Iterable[Path] = ()
+) -> Examined:
+    """Read every topic of the deployment and compare. Nothing may be writing meanwhile.
+
+    Each directory of ``later`` was applied after the others, one by one, and changes rules only.
+    """
+    given, plans = list(workspaces), []
+    for directory in (None, *later):
+        given += [directory] if directory else []
+        plans.append(read(given, local_server))
+    names = [*plans[0].topics(), "journal", "dead-letter", "catalog", *WRITTEN]
     lying = topics.read(bootstrap, [prefix + name for name in names])
-    return judge_all({topic.removeprefix(prefix): records for topic, records in lying.items()}, plan, prefix)
+    return judge_all({topic.removeprefix(prefix): records for topic, records in lying.items()}, plans, prefix)
 
 
-def judge_all(lying: dict[str, list[Record]], plan: Workspace, prefix: str) -> Examined:
+def judge_all(lying: dict[str, list[Record]], plans: Sequence[Workspace], prefix: str) -> Examined:
     """``lying``: topic without prefix to its records."""
+    plan = plans[0]
     raws = [record for topic in plan.topics() for record in lying.get(topic, [])]
     verdicts = [(record, judge(record, plan, prefix)) for record in raws]
     report = Report()
     journal = Journal(lying["journal"], wire.event_schemas(plan, lying["catalog"]), report)
     check_journal(report, journal, verdicts)
-    expected, conflicts, rulesets = _fold(journal, plan)
+    expected, conflicts, rulesets = _fold(journal, plans)
     deads = {(r.topic, r.partition, r.offset): v for r, v in verdicts if isinstance(v, Dead)}
     originals = {(record.topic, record.partition, record.offset): record for record in [*raws, *lying["journal"]]}
     for conflict in conflicts:
@@ -64,15 +74,17 @@ def judge_all(lying: dict[str, list[Record]], plan: Workspace, prefix: str) -> E
     return Examined(totals, expected, deads, report, [one for one in written if one])
 
 
-def _fold(journal: Journal, plan: Workspace) -> tuple[list[Output], list[Conflict], dict[str, str]]:
+def _fold(journal: Journal, plans: Sequence[Workspace]) -> tuple[list[Output], list[Conflict], dict[str, str]]:
     entities: dict[str, Entity] = {}
     expected, conflicts, rulesets = [], [], {}
+    rules = {partition: in_force(plans, activations) for partition, activations in journal.activations.items()}
     for placed, _ in journal.events:
         ruleset = journal.ruleset_at(placed)
-        if ruleset is None:
+        if ruleset is None:  # before the first activation nothing is counted
             continue
-        entity = entities.setdefault(placed.event.entity, Entity(placed.event.entity, plan))
-        for outcome in entity.take(placed):
+        (*_, (_, now)) = (one for one in rules[placed.partition] if one[0] < placed.offset)
+        entity = entities.setdefault(placed.event.entity, Entity(placed.event.entity))
+        for outcome in entity.take(placed, now):
             if isinstance(outcome, Conflict):
                 conflicts.append(outcome)
             else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ def plain(schema: Any) -> Any:
     return {name: plain(value) for name, value in schema.items() if name not in dropped}
 
 
+@cache
 def output_schemas() -> dict[int, Any]:
     """Schemas of outputs, dead letters and the journal's own records, by their reserved ids."""
     files = [*(SCHEMAS / "outputs").glob("*.avsc"), *(SCHEMAS / "internal").glob("*.avsc")]

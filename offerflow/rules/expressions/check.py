@@ -97,6 +97,8 @@ def _type_of(node: Literal | Property, event: EventType) -> PropertyType:
             raise ExpressionError(f"{'.'.join(names)} is marked pii and never reaches the rules", node.column)
         if found.kind is Kind.ANY:
             return found
+        if found.kind in (Kind.MAP, Kind.LIST) and at < len(rest) - 1:
+            raise ExpressionError(f"not supported yet: reading inside a {found.kind} ({name!r})", node.column)
         known = found.fields
     assert found is not None  # noqa: S101 - a path has at least one name
     return found

@@ -86,8 +86,11 @@ def _compare(node: Compare) -> Test:
         constant = apply(left.value, right.value) if isinstance(right, Literal) else False
         return lambda _event: constant
     get = _getter(left)
+    # Booleans are equal or not; they have no order.
+    kinds = (int, float, str, bool) if op in ("==", "!=") else (int, float, str)
     if isinstance(right, Literal):
-        literal, classes = right.value, _classes(right.value)
+        literal = right.value
+        classes = tuple(kind for kind in _classes(literal) if kind in kinds)
 
         def with_literal(event: Event) -> bool:
             value = get(event)
@@ -95,8 +98,6 @@ def _compare(node: Compare) -> Test:
 
         return with_literal
     other = _getter(right)
-    # Booleans are equal or not; they have no order.
-    kinds = (int, float, str, bool) if op in ("==", "!=") else (int, float, str)
 
     def with_property(event: Event) -> bool:
         a, b = get(event), other(event)

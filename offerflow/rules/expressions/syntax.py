@@ -31,6 +31,7 @@ _ESCAPES = {
 }  # fmt: skip
 _COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
 _NOT_YET = {"+": "arithmetic", "*": "arithmetic", "/": "arithmetic", "%": "arithmetic", "-": "arithmetic"}
+_IN_WORDS = {"and": "; did you mean '&&'?", "or": "; did you mean '||'?", "is": "; did you mean '=='?"}
 _FUNCTIONS = ("size", "startsWith", "endsWith", "contains", "lowerAscii", "timestamp", "duration", "matches", "has")
 
 
@@ -112,7 +113,8 @@ def parse(text: str) -> Node:
     parser = _Parser(_tokens(text), len(text) + 1)
     tree = parser.either(0)
     if parser.here.kind != "end":
-        parser.fail(f"expected an operator or the end, got {parser.here.text!r}")
+        hint = _IN_WORDS.get(parser.here.text.lower(), "")
+        parser.fail(f"expected an operator or the end, got {parser.here.text!r}{hint}")
     return tree
 
 
@@ -160,7 +162,9 @@ def _tokens(text: str) -> list[_Token]:
         match = _TOKEN.match(text, at)
         if match is None:
             column = at + len(text[at:]) - len(text[at:].lstrip()) + 1
-            raise ExpressionError(f"cannot read {text[column - 1]!r} here", column)
+            sign = text[column - 1]
+            hint = f"; did you mean '{sign}{sign}'?" if sign in "=&|" else ""
+            raise ExpressionError(f"cannot read {sign!r} here{hint}", column)
         kind = str(match.lastgroup)
         found.append(_Token(kind, match[kind], match.start(kind) + 1))
         at = match.end()

@@ -73,13 +73,9 @@ class Admin:
         futures = self._client.describe_topics(TopicCollection(wanted), request_timeout=TIMEOUT_S)
         found: dict[str, TopicInfo] = {}
         for name, future in futures.items():
-            try:
-                description = future.result(TIMEOUT_S)
-            except KafkaException as error:
-                if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
-                    continue
-                raise translate(error, f"describing topic {name}", self._settings) from None
-            found[name] = TopicInfo(name, str(description.topic_id), len(description.partitions))
+            description = self._result(future, f"describing topic {name}", {KafkaError.UNKNOWN_TOPIC_OR_PART: None})
+            if description is not None:
+                found[name] = TopicInfo(name, str(description.topic_id), len(description.partitions))
         return found
 
     def create(self, topics: Iterable[tuple[str, int, int, Mapping[str, str]]]) -> list[str]:
@@ -87,12 +83,8 @@ class Admin:
         new = [NewTopic(name, n, replication_factor=r, config=dict(c)) for name, n, r, c in topics]
         created = []
         for name, future in self._client.create_topics(new, request_timeout=TIMEOUT_S).items() if new else ():
-            try:
-                future.result(TIMEOUT_S)
+            if self._result(future, f"creating topic {name}", {KafkaError.TOPIC_ALREADY_EXISTS: "there"}) != "there":
                 created.append(name)
-            except KafkaException as error:
-                if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                    raise translate(error, f"creating topic {name}", self._settings) from None
         return created
 
     def ends(self, places: Iterable[Place]) -> dict[Place, int]:
@@ -176,10 +168,13 @@ class Admin:
                 return ask()
         raise AssertionError("the loop returns or raises")
 
-    def _result(self, future: Any, doing: str) -> Any:
+    def _result(self, future: Any, doing: str, instead: Mapping[int, Any] | None = None) -> Any:
+        """What an asynchronous call came to. ``instead``: answers for errors that are none to the caller, by code."""
         try:
             return future.result(TIMEOUT_S + 5)
         except KafkaException as error:
+            if instead is not None and error.args[0].code() in instead:
+                return instead[error.args[0].code()]
             raise translate(error, doing, self._settings) from None
         except TimeoutError:
             where = self._settings.kafka.bootstrap_servers
