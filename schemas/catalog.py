@@ -6,12 +6,12 @@ from offerflow.catalog.view import Catalog
 from offerflow.rules.definitions import ConditionDefinition, OfferDefinition
 from offerflow.rules.ruleset import ENGINE, Ruleset, compile_ruleset
 from offerflow.runtime.errors import Refused
-from schemas.plan import Plan, parse_event_schema
+from schemas.plan import Plan, load_event_schema
 
 
 def plan_of(catalog: Catalog) -> Plan:
     """The current event plan. Schemas that are no longer current are still known by id."""
-    schemas = {key: parse_event_schema(v["schema"], v["schema_id"]) for key, v in catalog.of_kind("event").items()}
+    schemas = {key: load_event_schema(v["schema"], v["schema_id"]) for key, v in catalog.of_kind("event").items()}
     current = catalog.current("event")
     return Plan([schemas[key] for key in current], [schema for key, schema in schemas.items() if key not in current])
 
@@ -38,7 +38,7 @@ def ruleset_of(catalog: Catalog, name: str) -> Ruleset:
         if key.startswith("offer/")
     ]
     events = [
-        parse_event_schema(catalog.records[key]["schema"], catalog.records[key]["schema_id"])
+        load_event_schema(catalog.records[key]["schema"], catalog.records[key]["schema_id"])
         for key in definitions
         if key.startswith("event/")
     ]

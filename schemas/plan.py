@@ -110,10 +110,9 @@ def parse_event_schema(definition: Any, schema_id: int) -> EventSchema:
     _check_record(definition, problems)
     if problems:
         raise SchemaProblems(problems)
-    fields = []
     for at, field in enumerate(definition["fields"][1:], start=1):
         try:
-            fields.append(_field(field, definition.get("unplanned") == "dead-letter"))
+            _field(field, closed=False)
         except ValueError as error:
             problems.append((("fields", at), str(error)))
     if not problems:
@@ -123,7 +122,15 @@ def parse_event_schema(definition: Any, schema_id: int) -> EventSchema:
             problems.append(((), f"is not a valid Avro schema: {error}"))
     if problems:
         raise SchemaProblems(problems)
+    return load_event_schema(definition, schema_id)
+
+
+def load_event_schema(definition: dict[str, Any], schema_id: int) -> EventSchema:
+    """A schema that was applied once. It is not judged again: what a later version of this program would refuse is in
+    the journal all the same, and must go on being read."""
     names = definition.get("event", [definition["name"]])
+    closed = definition.get("unplanned") == "dead-letter"
+    fields = [_field(field, closed) for field in definition["fields"][1:]]
     return EventSchema(
         id=schema_id,
         name=definition["name"],

@@ -13,7 +13,7 @@ from offerflow.rules.definitions import ConditionDefinition, OfferDefinition
 from offerflow.rules.nearest import did_you_mean
 from offerflow.rules.ruleset import ENGINE, RulesetProblems, compile_ruleset, content_hash
 from offerflow.runtime.topics import CHANNELS, RAW
-from schemas.plan import EventSchema, Plan, parse_event_schema
+from schemas.plan import EventSchema, Plan, load_event_schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ class _Planner:
 
     def _plan(self, kept: Mapping[str, str]) -> Plan:
         schemas = [
-            parse_event_schema(value["schema"], value["schema_id"])
+            load_event_schema(value["schema"], value["schema_id"])
             for key, value in sorted(self._values(kept, "event").items())
         ]
         plan = Plan(schemas)

@@ -88,7 +88,8 @@ class RulesStage:
                 self._claim_again(batch)
             if batch.records:
                 self._work(batch)
-            elif self._ends and not batch.ends:
+            elif not batch.ends:
+                self._producer.tend()
                 self._settle_ends()
             if time.monotonic() - self._looked > HEARTBEAT_S:
                 self._look()

@@ -86,7 +86,8 @@ class ValidationStage:
         try:
             if batch.records:
                 self._work(batch)
-            elif self._ends and not batch.ends:
+            elif not batch.ends:
+                self._producer.tend()
                 self._commit_ends()
         except Fenced:
             raise

@@ -14,7 +14,7 @@ import httpx
 import pytest
 from redis import Redis
 
-from tests.deployment import OFFERFLOW, Headers, metric_of, offsets, parse, publish
+from tests.deployment import OFFERFLOW, Headers, offsets, parse, publish
 from tests.oracle.verdict import Examined, examine
 from tests.waiting import until
 
@@ -62,10 +62,6 @@ class Stack:
         """``POST /v1/events`` with the server key of the local stack, or another."""
         headers = {"Authorization": f"Bearer {key or self.told['api_key']}"}
         return httpx.post(f"{self.told['ingest']}/v1/events", json=events, headers=headers, timeout=30)
-
-    def metric(self, name: str) -> float:
-        """Sum of a metric over all programs that run."""
-        return sum(metric_of(url, name) for url in self.told["metrics"])
 
     def ends(self, topic: str) -> int:
         places = offsets(self.told["kafka"], self.told["topic_prefix"] + topic, None)

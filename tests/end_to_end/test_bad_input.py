@@ -81,7 +81,7 @@ def test_batches_and_partitions_of_any_size(deployment: Callable[..., Deployment
     made.wait_idle(RAW)
     examined = made.examine(WORKSPACE)
     assert not examined.report, str(examined.report)
-    assert examined.totals["rewards"] > 5
+    assert examined.totals["rewards"] > 1
 
 
 def test_a_program_started_before_its_broker_waits(deployment: Callable[..., Deployment]) -> None:

@@ -73,7 +73,7 @@ def _judge(record: Record, plan: Workspace, topic: str) -> Verdict:
     if envelope.get("type") == "alias" and envelope.get("previous_id") is not None:
         properties["previous_id"] = envelope["previous_id"]
     fitted = _fitted(planned, properties)
-    _check_rules(planned, fitted)
+    _check_rules(planned, fitted, properties)
     kept = {one["name"]: None if one.get("pii") else fitted[one["name"]] for one in planned.fields}
     made = identifier(record.topic_id, str(record.partition), str(record.offset))
     return Event(
@@ -169,7 +169,7 @@ def _fitted(planned: EventType, properties: dict[str, Any]) -> dict[str, Any]:
     return fitted
 
 
-def _check_rules(planned: EventType, values: dict[str, Any]) -> None:
+def _check_rules(planned: EventType, values: dict[str, Any], came: dict[str, Any]) -> None:
     for one in planned.fields:
         value = values[one["name"]]
         if value is None:
@@ -179,5 +179,5 @@ def _check_rules(planned: EventType, values: dict[str, Any]) -> None:
         if "pattern" in one and not re.search(one["pattern"], value):
             raise _UnusableError("rule_of_plan_violation", f"{one['name']} does not match")
     for name in planned.unique:
-        if values[name] is None:
+        if came.get(name) is None:
             raise _UnusableError("rule_of_plan_violation", f"{name} is part of the unique key and absent")

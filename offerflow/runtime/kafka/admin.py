@@ -138,12 +138,15 @@ class Admin:
     def members(self, group: str) -> list[str]:
         """Client ids of the members of a group; empty when nobody is there."""
 
-        def ask() -> Any:
-            futures = self._client.describe_consumer_groups([group], request_timeout=ASK_S)
-            return self._result(futures[group], f"describing group {group}")
+        # Not describe_consumer_groups, for the reason given above: it asks the coordinator in the same way.
+        def ask() -> list[str]:
+            try:
+                found = self._client.list_groups(group, timeout=ASK_S)
+            except KafkaException as error:
+                raise translate(error, f"describing group {group}", self._settings) from None
+            return sorted(str(member.client_id) for one in found for member in one.members)
 
-        answer = self._again(ask)
-        return sorted(member.client_id for member in answer.members)
+        return self._again(ask)
 
     def _consumer(self, group: str) -> Consumer:
         """A consumer that never joins; kept, since making one costs more than asking."""

@@ -81,7 +81,7 @@ def translate(error: KafkaException | KafkaError, doing: str, settings: Settings
         return Fenced(f"{where}: another process took over while {doing} ({words})")
     if code in _MOVED or cause.txn_requires_abort() or cause.fatal():
         return Disturbed(f"{where} disturbed {doing}: {words}")
-    if code in _AWAY:
+    if code in _AWAY or cause.retriable():
         return KafkaDown(f"{where} does not answer while {doing} ({words}); is it running, is the address right?")
     if code in _NO_TOPIC:
         return KafkaDown(f"{where} lacks a topic needed for {doing} ({words}); run `offerflow topics create`")

@@ -60,6 +60,7 @@ class TransactionalProducer:
         self._stage = stage
         self._commit_seconds = metrics.commit_seconds.labels(stage)
         self._trouble = 0
+        self._trouble_at_start: int | None = None
         self._producer: Producer | None = None
         self.committed_at = 0.0
         """When the last transaction ended, by the monotonic clock."""
@@ -73,7 +74,7 @@ class TransactionalProducer:
             "transactional.id": self._id,
             "stats_cb": self._count_trouble,
         }
-        self._trouble = 0
+        self._trouble, self._trouble_at_start = 0, None
         try:
             producer = Producer(config)
             producer.init_transactions(CALL_TIMEOUT_S)
@@ -85,6 +86,14 @@ class TransactionalProducer:
         """Make the producer anew if it was dropped, so that its last transaction is ended before anybody claims."""
         if self._producer is None:
             self.open()
+
+    def tend(self) -> None:
+        """Between transactions: make the producer anew if its connections broke meanwhile. After a broker's restart
+        the first call of an old producer was seen to hang for half a minute. Raises KafkaDown if that fails."""
+        if self._producer is not None:
+            self._producer.poll(0)
+            if self._trouble:
+                self.open()
 
     def drop(self) -> None:
         """Forget the producer and whatever it had under way; ``open`` settles what the broker knows of it."""
@@ -105,7 +114,7 @@ class TransactionalProducer:
         if offsets and group_metadata is None:
             raise Disturbed("the group is being rebalanced; nothing can be committed")
         self.settle()
-        producer, trouble = self._producer, self._trouble
+        producer = self._producer
         assert producer is not None  # noqa: S101 - opened above
         try:
             producer.begin_transaction()
@@ -124,7 +133,7 @@ class TransactionalProducer:
         seconds = self.committed_at - started
         self._commit_seconds.observe(seconds)
         producer.poll(0)
-        if seconds > SLOW_END_S or self._trouble > trouble:
+        if seconds > SLOW_END_S or self._trouble:
             self.open()
 
     def close(self) -> None:
@@ -146,4 +155,8 @@ class TransactionalProducer:
 
     def _count_trouble(self, statistics: str) -> None:
         brokers = json.loads(statistics)["brokers"].values()
-        self._trouble = sum(b["txretries"] + b["req_timeouts"] + b["disconnects"] for b in brokers)
+        total = sum(b["txretries"] + b["req_timeouts"] + b["disconnects"] for b in brokers)
+        # What finding the brokers cost at the start is no trouble.
+        if self._trouble_at_start is None:
+            self._trouble_at_start = total
+        self._trouble = total - self._trouble_at_start

@@ -1,0 +1,99 @@
+"""Random expression trees and random events to ask them of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from offerflow.rules.events import Event
+from offerflow.rules.expressions.syntax import Both, Compare, Either, IsSet, Literal, Member, Node, Not, Property
+from tests.offerflow.rules.samples import an_event
+
+RESERVED = {"true", "false", "null", "in"}
+
+integers = st.integers(-(2**63) + 1, 2**63 - 1)
+texts = st.text(max_size=6)
+literals = st.builds(
+    Literal,
+    st.one_of(st.booleans(), integers, st.floats(allow_nan=False, allow_infinity=False), texts),
+    st.just(0),
+)
+names = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,6}", fullmatch=True).filter(lambda name: name not in RESERVED)
+any_property = st.builds(Property, st.lists(names, min_size=1, max_size=3).map(tuple), st.just(0))
+
+
+def trees(
+    properties: st.SearchStrategy[Property] = any_property, values: st.SearchStrategy[Literal] = literals
+) -> st.SearchStrategy[Node]:
+    """Trees as ``parse`` can give them. A comparison has a property on one side at least, as the check demands."""
+    operands = st.tuples(properties, properties | values) | st.tuples(values, properties)
+    operators = st.sampled_from(["==", "!=", "<", "<=", ">", ">="])
+    leaves: st.SearchStrategy[Node] = st.one_of(
+        st.builds(Literal, st.booleans(), st.just(0)),
+        properties,
+        st.builds(lambda op, pair: Compare(op, pair[0], pair[1], 0), operators, operands),
+        st.builds(Member, properties, st.lists(values, max_size=3).map(tuple), st.just(0)),
+        st.builds(IsSet, properties, st.just(0)),
+    )
+    return st.recursive(
+        leaves,
+        lambda inner: st.one_of(
+            st.builds(Not, inner, st.just(0)),
+            st.builds(Both, inner, inner, st.just(0)),
+            st.builds(Either, inner, inner, st.just(0)),
+        ),
+        max_leaves=8,
+    )
+
+
+def bare(node: Any) -> Any:
+    """A tree without its columns, types told apart: True is not 1 and 1 is not 1.0."""
+    if isinstance(node, tuple):
+        return tuple(bare(one) for one in node)
+    if hasattr(node, "__slots__") and type(node).__module__.endswith("syntax"):
+        fields = [name for name in node.__slots__ if name != "column"]
+        return (type(node).__name__, *(bare(getattr(node, name)) for name in fields))
+    return (type(node).__name__, node)
+
+
+def depth(node: Any) -> int:
+    """Levels of brackets that the canonical text of a tree needs."""
+    if isinstance(node, Not):
+        return 2 + depth(node.term)
+    return 1 + max(depth(node.left), depth(node.right)) if isinstance(node, Both | Either) else 0
+
+
+_small = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-2, 2),
+    st.sampled_from([0.0, 1.0, 1.5, -2.0]),
+    st.sampled_from(["", "a", "b"]),
+)
+_record = st.dictionaries(st.sampled_from(["p", "q"]), _small)
+own_properties = st.builds(
+    Property,
+    st.sampled_from(
+        [
+            ("p",),
+            ("q",),
+            ("r", "p"),
+            ("r", "q"),
+            ("p", "q"),
+            ("meta", "source"),
+            ("meta", "user_id"),
+            ("meta", "origin"),
+        ]
+    ),
+    st.just(0),
+)
+own_literals = st.builds(Literal, _small.filter(lambda value: value is not None), st.just(0))
+
+
+@st.composite
+def events(draw: st.DrawFn) -> Event:
+    """Events whose properties are missing, of every scalar type, or records, so that comparisons meet all of them."""
+    given = draw(st.fixed_dictionaries({}, optional={"p": _small, "q": _small, "r": _record}))
+    who = draw(st.sampled_from([{}, {"user_id": None, "anonymous_id": "a"}, {"user_id": "b"}]))
+    return an_event("A", source=draw(st.sampled_from(["", "a", "shop"])), **who, **given)
