@@ -113,6 +113,7 @@ def parse_event_schema(definition: Any, schema_id: int) -> EventSchema:
     for at, field in enumerate(definition["fields"][1:], start=1):
         try:
             _field(field, closed=False)
+            _check_default(field)
         except ValueError as error:
             problems.append((("fields", at), str(error)))
     if not problems:
@@ -258,6 +259,9 @@ def _check_field(field: dict[str, Any], path: Path, wrong: Callable[[Path, str],
     for key in ("minimum", "maximum"):
         if key in field and (bare not in _NUMBERS or type(field[key]) not in (int, float)):
             wrong((*path, key), f"{key} is a number and belongs to a field that is one")
+    low, high = field.get("minimum"), field.get("maximum")
+    if isinstance(low, int | float) and isinstance(high, int | float) and low > high:
+        wrong((*path, "minimum"), f"minimum {low} is above maximum {high}, so nothing could pass")
     if "pattern" in field:
         if bare != "string" or not isinstance(field["pattern"], str):
             wrong((*path, "pattern"), "pattern is an RE2 expression and belongs to a string")
@@ -317,6 +321,15 @@ def _field(field: dict[str, Any], closed: bool) -> Field:
         raise ValueError(f"the default does not fit the type: {violation}") from None
     null = encode(None, field["name"]) if field.get("pii") else None
     return Field(field["name"], encode, default, _checker(field), null)
+
+
+def _check_default(field: dict[str, Any]) -> None:
+    """Avro takes the default of a union for its first branch, and readers in other languages insist on it."""
+    if isinstance(field["type"], list) and field["type"] and "default" in field:
+        try:
+            encoder(field["type"][0])(field["default"], field["name"])
+        except Violation as violation:
+            raise ValueError(f"the default must fit the first branch of the union: {violation}") from None
 
 
 def _checker(field: dict[str, Any]) -> Callable[[Any], None] | None:

@@ -22,5 +22,9 @@ def count(work: Work) -> None:
         metrics.duplicates.labels(event).inc(n)
     for _, letter in work.dead_letters:
         metrics.dead_letters.labels(letter.reason, letter.event or "", "journal").inc()
+
+
+def count_replayed(work: Work) -> None:
+    """Add what a batch folded again: records below the committed offset, and their outputs thrown away."""
     metrics.suppressed_outputs.inc(work.suppressed)
     metrics.replayed_records.inc(work.replayed)

@@ -16,7 +16,7 @@ import uuid
 from collections.abc import Mapping
 
 from consumers.rules.claim import STAGE, Claims
-from consumers.rules.counts import count
+from consumers.rules.counts import count, count_replayed
 from consumers.rules.partition import Partition, Work
 from consumers.rules.rulebook import Rulebook
 from offerflow.catalog.follower import CatalogFollower
@@ -138,6 +138,8 @@ class RulesStage:
         clock = self._spent("publish", clock)
         self._apply(work)
         self._spent("apply", clock)
+        for done in work.values():
+            count_replayed(done)
         again = {place: self._partitions[place].next for place in moved if place in work and place in self._partitions}
         again = {place: position for place, position in again.items() if place not in self._disturbed}
         if again:

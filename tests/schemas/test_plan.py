@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from offerflow.rules.events import EventType, Kind, PropertyType
-from schemas.plan import Plan, SchemaProblems, parse_event_schema
+from schemas.plan import Plan, SchemaProblems, load_event_schema, parse_event_schema
 from tests.schemas import strategies
 from tests.schemas.samples import META, definition, field, optional, schema
 
@@ -86,6 +86,14 @@ ENUM = {"type": "enum", "name": "K", "symbols": ["A", "B"]}
         (definition(field("r", {"type": "record", "name": "R", "fields": [field("a b")]})), ("fields", 1), "a name"),
         (definition(field("a", {**ENUM, "name": "1 K"})), ("fields", 1), "expected a name"),
         (definition(field("a", {**ENUM, "symbols": ["A B"]})), (), "not a valid Avro schema"),
+        (
+            definition({"name": "a", "type": "int", "minimum": 9, "maximum": 6}), ("fields", 1, "minimum"),
+            "above maximum 6",
+        ),
+        (
+            definition({"name": "a", "type": ["null", "int"], "default": 7}), ("fields", 1),
+            "must fit the first branch of the union",
+        ),
     ],
 )  # fmt: skip
 def test_refused(written: Any, path: tuple[str | int, ...], words: str) -> None:
@@ -177,3 +185,12 @@ def test_a_plan_knows_the_newest_version_by_name_and_all_by_id() -> None:
     assert [one.name for one in plan.event_types()] == ["Bought"]
     assert plan.nearest("both") == "; did you mean 'Both'?"
     assert plan.nearest("xyz") == ""
+
+
+def test_what_was_applied_once_is_read_for_ever() -> None:
+    """A schema that today's checks refuse, but that a catalog holds, still judges and reads its events."""
+    inner = {"type": "record", "name": "Place", "fields": [{"name": "n", "type": "int", "minimum": 3}]}
+    written = definition({"name": "place", "type": inner})
+    assert problems(written)
+    loaded = load_event_schema(written, 1000)
+    assert (loaded.key, loaded.known) == ("event/Bought@1", {"place"})
