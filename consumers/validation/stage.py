@@ -70,7 +70,6 @@ class ValidationStage:
                     self._follow(self._follower.catalog)
                 self._follower.report()
                 self.turn()
-            self._finish()
         finally:
             self._consumer.leave()
             self._producer.close()
@@ -127,6 +126,10 @@ class ValidationStage:
             position = self._next.get(place)
             if position is None:
                 continue
+            if place[0] not in self._channels:
+                # No source names the topic any more, and the group has yet to take it from us: leave it unread.
+                self._disturbed = True
+                continue
             fresh = [record for record in records if record.offset() >= position]
             if not fresh:
                 continue
@@ -175,10 +178,6 @@ class ValidationStage:
         ends = {place: end for place, end in self._ends.items() if end > self._next.get(place, end)}
         self._ends.clear()
         self._publish([], {p: (end, commit_metadata(self._topic_ids[p[0]], end)) for p, end in ends.items()})
-
-    def _finish(self) -> None:
-        """Nothing is half done between turns; partitions are given back by leaving the group."""
-        self._next.clear()
 
     # -- claims and the catalog -------------------------------------------------------------------------------------
 
