@@ -45,7 +45,8 @@ def wait_ready(
         state = files.state()
         fresh = state is not None and state.generation >= wanted.generation
         if state is not None and fresh:
-            if state.failure is not None:
+            # Told once what did start has been ended again, so that nothing is left when the error is read.
+            if state.failure is not None and state.phase == "stopped":
                 raise StackFailed(state.failure.message, state.failure.exit_code)
             doing = state.doing
             if state.phase == "running":
