@@ -221,7 +221,7 @@ def offsets(bootstrap: str, topic: str, group: str | None) -> dict[int, tuple[in
         places = [TopicPartition(topic, p) for p in partitions]
         committed = dict.fromkeys(partitions, -1)
         if group:
-            committed |= {place.partition: place.offset for place in consumer.committed(places, timeout=15)}
+            committed |= {place.partition: place.offset for place in consumer.committed(places, timeout=40)}
         return {
             place.partition: (committed[place.partition], consumer.get_watermark_offsets(place, timeout=15)[1])
             for place in places
