@@ -18,7 +18,7 @@ class EventReader:
 
     def __init__(self, schema: EventSchema, reads: frozenset[str]) -> None:
         self.event_type: EventType = schema.event_type()
-        self._type = schema.name
+        self._type, self._version = schema.name, schema.version
         self._read: Callable[[bytes], dict[str, Any]] = event_reader(schema.definition, reads | set(schema.unique))
 
     def __call__(self, value: bytes, partition: int, offset: int) -> Event:
@@ -37,4 +37,5 @@ class EventReader:
             properties=fields,
             partition=partition,
             offset=offset,
+            version=self._version,
         )

@@ -48,7 +48,7 @@ class Event(msgspec.Struct, gc=False):
     """One valid event of one entity, as the journal has it. Times are milliseconds since 1970 UTC.
 
     ``properties`` holds at least the properties that rules read. ``partition`` and ``offset`` are journal
-    coordinates; they go into evidence and nowhere else.
+    coordinates; they go into evidence and nowhere else. ``version`` is that of the schema it was written with.
     """
 
     type: str
@@ -63,3 +63,4 @@ class Event(msgspec.Struct, gc=False):
     properties: dict[str, Any]
     partition: int
     offset: int
+    version: int = 1

@@ -16,20 +16,25 @@ from offerflow.rules.state import MAX_FACTS, MAX_IDS
 UNIQUE_FOR = 90 * 24 * 3600
 """Seconds within which the same unique key is the same fact."""
 
-_RECORD = 12
+_ID = struct.Struct(">8sBBI")
 _FACT = struct.Struct(">QI")
 
 
 def remember_event(ids: bytes, event: Event) -> bytes | Conflict | None:
     """The memory with this event added; None if the same event is there; Conflict if its id has other content.
 
-    A record is 8 bytes of the id's xxh3-64 and the low 4 bytes of the content hash.
+    A record is 8 bytes of the id's xxh3-64, a byte each of the type's name and the schema's version, and the low 4
+    bytes of the content hash. Contents are compared within one version only: a repeat that was written with another
+    version of the schema, as after a change of the plan, is the same event.
     """
-    record = xxhash.xxh3_64_digest(event.event_id.encode()) + (event.content_hash & 0xFFFFFFFF).to_bytes(4, "big")
-    at = _find(ids, record[:8])
+    event_id = xxhash.xxh3_64_digest(event.event_id.encode())
+    event_type, version = xxhash.xxh3_64_digest(event.type.encode())[-1], event.version & 0xFF
+    content = event.content_hash & 0xFFFFFFFF
+    at = _find(ids, event_id, _ID.size)
     if at < 0:
-        return ids[-(MAX_IDS - 1) * _RECORD :] + record
-    if ids[at : at + _RECORD] == record:
+        return ids[-(MAX_IDS - 1) * _ID.size :] + _ID.pack(event_id, event_type, version, content)
+    _, known_type, known_version, known_content = _ID.unpack_from(ids, at)
+    if known_type == event_type and (known_version != version or known_content == content):
         return None
     return Conflict(f"event_id {event.event_id!r} was seen before for this user with other content")
 
@@ -43,17 +48,17 @@ def remember_fact(facts: bytes, event: Event, event_type: EventType) -> bytes | 
     key = xxhash.xxh3_64_intdigest(repr((event_type.name, *values)).encode())
     seconds = min(max(event.time // 1000, 0), 0xFFFFFFFF)
     record = _FACT.pack(key, seconds)
-    at = _find(facts, record[:8])
+    at = _find(facts, record[:8], _FACT.size)
     if at >= 0:
         if abs(_FACT.unpack_from(facts, at)[1] - seconds) <= UNIQUE_FOR:
             return None
-        facts = facts[:at] + facts[at + _RECORD :]
-    return facts[-(MAX_FACTS - 1) * _RECORD :] + record
+        facts = facts[:at] + facts[at + _FACT.size :]
+    return facts[-(MAX_FACTS - 1) * _FACT.size :] + record
 
 
-def _find(records: bytes, start: bytes) -> int:
-    """Where the record that starts with these 8 bytes begins, or -1."""
+def _find(records: bytes, start: bytes, size: int) -> int:
+    """Where the record of ``size`` bytes that starts with these 8 bytes begins, or -1."""
     at = records.find(start)
-    while at >= 0 and at % _RECORD:
+    while at >= 0 and at % size:
         at = records.find(start, at + 1)
     return at

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from tests.oracle.identity import choose, identifier
-from tests.oracle.model import Conflict, Output, Placed
+from tests.oracle.model import Conflict, Event, Output, Placed
 from tests.oracle.rules import Rules
 
 REMEMBERED_IDS = 256
@@ -34,7 +34,7 @@ class Entity:
     def __init__(self, entity: str) -> None:
         self.entity = entity
         self.counted: list[Placed] = []
-        self.remembered: dict[str, str] = {}
+        self.remembered: dict[str, Event] = {}
         self.facts: dict[str, int] = {}
         self.instances: dict[str, Instance] = {}
 
@@ -44,8 +44,8 @@ class Entity:
         if event.type not in rules.reads.union(*(one.rules.reads for one in self.instances.values())):
             return []
         if event.event_id in self.remembered:
-            return [] if self.remembered[event.event_id] == event.content() else [Conflict(placed)]
-        self.remembered[event.event_id] = event.content()
+            return [] if event.repeats(self.remembered[event.event_id]) else [Conflict(placed)]
+        self.remembered[event.event_id] = event
         while len(self.remembered) > REMEMBERED_IDS:
             del self.remembered[next(iter(self.remembered))]
         if self._known_fact(placed, rules):

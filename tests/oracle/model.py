@@ -57,6 +57,7 @@ class Event:
     source: str
     origin: str
     properties: Properties = field(hash=False)
+    lateness: str = "normal"
 
     @property
     def entity(self) -> str:
@@ -64,12 +65,17 @@ class Event:
 
     def canonical(self) -> str:
         """One text for one content: equal texts are the same event as far as the journal can tell."""
-        meta = [self.event_id, self.user_id, self.anonymous_id, self.time, self.received_at, self.source, self.origin]
-        return json.dumps([self.type, self.version, meta, self.properties], sort_keys=True, default=repr)
+        who = [self.event_id, self.user_id, self.anonymous_id, self.source, self.origin]
+        when = [self.time, self.received_at, self.lateness]
+        return json.dumps([self.type, self.version, who, when, self.properties], sort_keys=True, default=repr)
 
     def content(self) -> str:
         """What a repetition under the same id must equal: type and properties, not meta."""
         return json.dumps([self.type, self.version, self.properties], sort_keys=True, default=repr)
+
+    def repeats(self, other: Event) -> bool:
+        """Whether this is ``other`` again, as the same id says; versions of a type cannot be compared."""
+        return self.type == other.type and (self.version != other.version or self.content() == other.content())
 
 
 Verdict = Event | Dead | Dropped

@@ -172,7 +172,7 @@ def test_a_rule_that_fails_half_way_leaves_no_half(book: Book, monkeypatch: pyte
         found = fold(book, records, sizes)
         assert [offset for offset, _ in found.dead] == [2]
         assert [type(one) for one in found.outputs] == [OfferEntered]
-        assert len(unpack_entity(found.states["u:ann"]).ids) == 2 * 12
+        assert len(unpack_entity(found.states["u:ann"]).ids) == 2 * 14
 
 
 def test_a_failure_below_the_committed_offset_is_silent(book: Book) -> None:

@@ -284,6 +284,12 @@ def test_another_event_under_a_known_id_is_a_conflict() -> None:
     assert entity.says("B", event_id="e") == ["Unread"]
 
 
+def test_a_repeat_under_another_version_of_the_schema_is_the_same_event() -> None:
+    """A sender that tries again after a change of the plan has sent nothing else, though the bytes differ."""
+    entity = Entity(offer("o", least(2)))
+    assert [entity.says("A", event_id="e", n=version, version=version) for version in (1, 2)] == [[], ["Duplicate"]]
+
+
 def test_another_type_under_a_known_id_is_a_conflict() -> None:
     """Type and content are compared, not the id alone."""
     entity = Entity(offer("o", {"any": [least(2), least(2, B)]}))
