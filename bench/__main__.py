@@ -13,25 +13,35 @@ from rich.table import Table
 from bench.catchup import catch_up
 from bench.latency import latency
 from bench.pure import pure
+from bench.validation import memory, validation
 
-PARTS = ("pure", "catch-up", "latency")
+PARTS = ("pure", "validation", "catch-up", "latency")
+BY_HAND = ("memory",)
+"""Too long to run each time."""
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)} (default: all)")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)} (default: all), or memory")
     parser.add_argument("--events", type=int, default=500_000, help="raw records to catch up with (%(default)s)")
+    parser.add_argument("--millions", type=int, default=10, help="how far memory is watched (%(default)s)")
     parser.add_argument("--validation-workers", type=int, default=1)
     parser.add_argument("--rules-workers", type=int, default=1)
     parser.add_argument("--rate", type=int, default=1000, help="events per second of the steady load (%(default)s)")
     parser.add_argument("--seconds", type=float, default=25, help="length of the steady load (%(default)s)")
     given = parser.parse_args()
-    unknown = set(given.parts) - set(PARTS)
+    unknown = set(given.parts) - {*PARTS, *BY_HAND}
     if unknown:
-        parser.error(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+        parser.error(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join((*PARTS, *BY_HAND))}")
     parts, console, results = given.parts or PARTS, Console(stderr=True), dict[str, Any]()
     if "pure" in parts:
         results["pure"] = _shown(console, "pure pieces", pure(100_000))
+    if "validation" in parts:
+        console.print(f"validation alone, {given.events:,} events of each form …")
+        results["validation"] = _shown(console, "validation alone, one worker", validation(given.events))
+    if "memory" in parts:
+        console.print(f"validation alone, {given.millions} million events …")
+        results["memory"] = _shown(console, "resident megabytes of one validation worker", memory(given.millions))
     if "catch-up" in parts:
         console.print(f"catching up with {given.events:,} events …")
         result = catch_up(given.events, given.validation_workers, given.rules_workers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from typing import Any
 
 from bench.job import TOPIC, events
@@ -14,7 +15,7 @@ LOOK_S = 0.1
 def catch_up(count: int, validation: int, rules: int) -> dict[str, Any]:
     """Events per second from the first commit to the last, CPU seconds per million events and peak sizes."""
     with running(workers=0) as stack:
-        size = _load(stack, count)
+        size = load(stack, events(count))
         raw, journal = Positions(stack, "validation", [TOPIC]), Positions(stack, "rules", ["journal"])
         before, end = raw.committed(), raw.ends()
         stack.up(validation, rules)
@@ -46,10 +47,11 @@ def catch_up(count: int, validation: int, rules: int) -> dict[str, Any]:
     }
 
 
-def _load(stack: Stack, count: int) -> int:
+def load(stack: Stack, records: Iterable[tuple[bytes, bytes]]) -> int:
+    """Publish (key, value) to the raw topic; the sum of the values' sizes."""
     producer, size = stack.producer(**{"linger.ms": 50, "queue.buffering.max.messages": 500_000}), 0
     topic = stack.topic(TOPIC)
-    for key, value in events(count):
+    for key, value in records:
         size += len(value)
         while True:
             try:

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from io import BytesIO
+from itertools import cycle
 from pathlib import Path
+from typing import Any
 from uuid import UUID
+
+import fastavro
+
+from schemas.codec import plain_times
 
 WORKSPACE = Path(__file__).parent / "workspace"
 TOPIC = "raw.backend"
@@ -34,6 +41,60 @@ def events(count: int, seed: int = 20) -> Iterator[tuple[bytes, bytes]]:
             },
         }
         yield user.encode(), json.dumps(event, separators=(",", ":")).encode()
+
+
+def framed(count: int, schemas: Mapping[int, dict[str, Any]]) -> Iterator[tuple[bytes, bytes]]:
+    """The same events as a producer of Avro sends them: in Confluent wire format under the given schemas, by id."""
+    writers = {
+        name: (b"\x00" + schema_id.to_bytes(4, "big"), fastavro.parse_schema(whole(schema)))
+        for schema_id, schema in schemas.items()
+        for name in schema["event"]
+    }
+    for key, value in events(count):
+        event = json.loads(value)
+        head, schema = writers[event["event"]]
+        meta = {"event_id": event["event_id"], "user_id": event["user_id"], "time": event["time"]}
+        body = BytesIO()
+        fastavro.schemaless_writer(body, schema, {"meta": meta, **event["properties"]})
+        yield key, head + body.getvalue()
+
+
+def whole(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema with events.Meta inside, as a registry gives it out."""
+    meta = json.loads((WORKSPACE.parents[1] / "schemas" / "internal" / "Meta.avsc").read_text())
+    fields = [{**field, "type": meta} if field["name"] == "meta" else field for field in schema["fields"]]
+    return plain_times({**schema, "fields": fields})  # type: ignore[no-any-return]
+
+
+def bad(count: int) -> Iterator[tuple[bytes, bytes]]:
+    """The same events, each broken in one of the ways that senders have."""
+    breaks = cycle(_BREAKS)
+    for key, value in events(count):
+        yield key, next(breaks)(json.loads(value))
+
+
+def _without(name: str) -> Callable[[dict[str, Any]], bytes]:
+    return lambda event: json.dumps({key: one for key, one in event.items() if key != name}).encode()
+
+
+def _with(**more: Any) -> Callable[[dict[str, Any]], bytes]:
+    return lambda event: json.dumps({**event, **more}).encode()
+
+
+def _property(**more: Any) -> Callable[[dict[str, Any]], bytes]:
+    return lambda event: json.dumps({**event, "properties": {**event["properties"], **more}}).encode()
+
+
+_BREAKS = (
+    lambda event: json.dumps(event).encode()[:-20],
+    _with(event="purchase_complete"),
+    _with(source="nobody"),
+    _without("user_id"),
+    _property(amount="59.90"),
+    _property(sku=None),
+    _with(event="purchase_completed", properties={"amount": -1, "sku": "s", "category": "c", "flag": True}),
+    _without("properties"),
+)
 
 
 def opened(number: int) -> tuple[bytes, bytes]:

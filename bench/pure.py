@@ -12,17 +12,18 @@ import fastavro
 import msgspec
 from ruamel.yaml import YAML
 
-from bench.job import TOPIC, WORKSPACE, events
-from consumers.validation.step import Channel, Emit, Step
+from bench.job import TOPIC, WORKSPACE, events, whole
 from offerflow.catalog.view import Source
 from offerflow.rules.decide import decide
 from offerflow.rules.definitions import OfferDefinition
 from offerflow.rules.live import LiveRules, activate
 from offerflow.rules.ruleset import compile_ruleset
 from offerflow.rules.state import EntityState, PartitionState, pack, unpack_entity
-from schemas.codec import FRAME, plain_times, schema_id_of
+from schemas.channels import Channel
+from schemas.codec import FRAME, schema_id_of
 from schemas.journal import EventReader
 from schemas.plan import EventSchema, Plan, parse_event_schema
+from schemas.step import Emit, Step
 
 NOW = 1_790_000_000_000
 
@@ -81,11 +82,7 @@ def _emitted(step: Step, raws: Iterable[Any]) -> list[Emit]:
 
 def _fastavro(plan: Plan, judged: list[Emit]) -> dict[str, float]:
     """fastavro alone on the same journal records, whole: what it costs to read and to write them."""
-    parsed = {}
-    for schema in plan.by_id.values():
-        meta = json.loads((WORKSPACE.parents[1] / "schemas" / "internal" / "Meta.avsc").read_text())
-        fields = [{**one, "type": meta} if one["name"] == "meta" else one for one in schema.definition["fields"]]
-        parsed[schema.id] = fastavro.parse_schema(plain_times({**schema.definition, "fields": fields}))
+    parsed = {schema.id: fastavro.parse_schema(whole(schema.definition)) for schema in plan.by_id.values()}
     values = [(parsed[schema_id_of(one.value)], one.value[FRAME:]) for one in judged]
     read: list[Any] = []
 

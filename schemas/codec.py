@@ -91,19 +91,29 @@ ORIGINS: tuple[str, ...] = ("sdk", "backend", "integration")
 """Symbols of events.Origin, in the order of their indexes."""
 
 
+LATENESS: tuple[str, ...] = ("normal", "ignore")
+"""Symbols of events.Lateness, in the order of their indexes."""
+_ORIGIN = {origin: avro.long(at) for at, origin in enumerate(ORIGINS)}
+_LATENESS = {lateness: avro.long(at) for at, lateness in enumerate(LATENESS)}
+
+
+def sender(source: str, origin: str) -> bytes:
+    """The two fields of meta that say who sent an event."""
+    return avro.string(source) + _ORIGIN[origin]
+
+
 class EventEncoder:
     """Frames events of one schema: the fields of events.Meta and the encoded properties to a journal value."""
 
     def __init__(self, schema_id: int) -> None:
         self._frame = frame(schema_id)
         self._id = schema_id.to_bytes(4, "big")
-        self._origins = {origin: avro.long(at) for at, origin in enumerate(ORIGINS)}
 
     def encode(
         self, event_id: str, user_id: str | None, anonymous_id: str | None, time: int, received_at: int, source: str,
-        origin: str, properties: bytes,
+        origin: str, properties: bytes, lateness: str = "normal",
     ) -> bytes:  # fmt: skip
-        """``content_hash`` is made here: xxh3-64 over schema id and properties. Lateness is normal."""
+        """``content_hash`` is made here: xxh3-64 over schema id and properties."""
         digest = xxhash.xxh3_64_intdigest(self._id + properties)
         return b"".join(
             (
@@ -114,8 +124,29 @@ class EventEncoder:
                 avro.long(time),
                 avro.long(received_at),
                 avro.string(source),
-                self._origins[origin],
-                b"\x00",
+                _ORIGIN[origin],
+                _LATENESS[lateness],
+                avro.long(digest - (1 << 64) if digest >> 63 else digest),
+                properties,
+            )
+        )
+
+    def join(
+        self, event_id: bytes, user_id: bytes, anonymous_id: bytes, time: bytes, received_at: int, sent_by: bytes,
+        properties: bytes, lateness: str = "normal",
+    ) -> bytes:  # fmt: skip
+        """The same from ids and a time that are encoded already, and what ``sender`` made."""
+        digest = xxhash.xxh3_64_intdigest(self._id + properties)
+        return b"".join(
+            (
+                self._frame,
+                event_id,
+                user_id,
+                anonymous_id,
+                time,
+                avro.long(received_at),
+                sent_by,
+                _LATENESS[lateness],
                 avro.long(digest - (1 << 64) if digest >> 63 else digest),
                 properties,
             )

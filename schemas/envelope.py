@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -38,6 +38,7 @@ class Envelope(msgspec.Struct, gc=False):
 _decoder = msgspec.json.Decoder(Envelope)
 _MISFIT = re.compile(r"Expected `(?P<expected>.+)`, got `(?P<got>.+)` - at `\$\.(?P<field>\w+)`")
 
+Headers = Sequence[tuple[str, bytes | None]]
 Blame = tuple[str | None, str | None, str | None]
 """A member of the envelope, what was expected there, what came."""
 NOBODY: Blame = (None, None, None)
@@ -53,43 +54,67 @@ class Undecodable(ValueError):
         self.field, self.expected, self.got = blame
 
 
+class NotNative(Exception):
+    """The bytes are a JSON object with a ``specversion``: a CloudEvent, whatever else is in it."""
+
+
 def decode(value: bytes | None) -> Envelope:
-    """The envelope in ``value``. Raises Undecodable for everything that is none."""
+    """The envelope in ``value``. Raises NotNative for a CloudEvent and Undecodable for everything else that is none."""
     if not value:
         raise Undecodable("expected a JSON object, got an empty value")
     if value[0] == 0:
-        raise Undecodable("expected a JSON object; Avro in Confluent wire format is not accepted on raw topics yet")
+        raise Undecodable("expected a JSON object, got Avro in Confluent wire format")
     try:
         # Whole, since the decoder does not look inside what it skips.
         envelope = _decoder.decode(value.decode())
     except msgspec.ValidationError as error:
-        found = _MISFIT.fullmatch(str(error))
-        blame = (found["field"], found["expected"], found["got"]) if found else NOBODY
-        raise Undecodable(f"not an event envelope: {error}", _readable(value), blame) from None
+        readable = _readable(value)
+        if readable.get("specversion") is not None:
+            raise NotNative from None
+        raise Undecodable(f"not an event envelope: {error}", readable, blamed(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
         raise Undecodable(f"not JSON: {error}") from None
     if envelope.specversion is not None:
-        raise Undecodable("a CloudEvents envelope (specversion) is not accepted on raw topics yet")
+        raise NotNative
     if not envelope.event and envelope.type in (None, "track"):
         raise Undecodable("not an event envelope: expected the event's name in event")
     _check_lengths(envelope)
-    # Counting brackets is cheap and right for all but odd events; only those are walked.
-    if value.count(b"{") + value.count(b"[") > MAX_DEPTH and depth(envelope.properties) > MAX_DEPTH:
+    if is_deep(value, envelope.properties):
         raise Undecodable(f"properties are nested deeper than {MAX_DEPTH} levels")
     return envelope
 
 
+def blamed(error: msgspec.ValidationError) -> Blame:
+    """The member that a decoder complains of, if it is just one."""
+    found = _MISFIT.fullmatch(str(error))
+    return (found["field"], found["expected"], found["got"]) if found else NOBODY
+
+
+class _Readable(msgspec.Struct, gc=False):
+    event: Any = None
+    source: Any = None
+    specversion: Any = None
+
+
+_reader = msgspec.json.Decoder(_Readable)
+
+
 def _readable(value: bytes) -> Mapping[str, Any]:
-    """The members of a JSON object that is no envelope; empty if it is not even that."""
+    """What an object that is no envelope says all the same; empty if it is not even an object."""
     try:
-        members = msgspec.json.decode(value)
+        return msgspec.structs.asdict(_reader.decode(value))
     except (ValueError, RecursionError):
         return {}
-    return members if isinstance(members, dict) else {}
 
 
 def _text(member: Any) -> str | None:
     return member if isinstance(member, str) else None
+
+
+def is_deep(data: bytes, value: Any) -> bool:
+    """Whether ``value``, which was decoded from ``data``, has more levels than an event may."""
+    # Counting brackets is cheap and right for all but odd events; only those are walked.
+    return data.count(b"{") + data.count(b"[") > MAX_DEPTH and depth(value) > MAX_DEPTH
 
 
 def depth(value: Any) -> int:

@@ -6,6 +6,7 @@ the order of fields.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -18,10 +19,13 @@ from schemas.violations import Violation
 Properties = dict[str, Any]
 
 
-def judge(schema: EventSchema, properties: Properties, stripped: Callable[[int], None]) -> bytes:
+def judge(
+    schema: EventSchema, properties: Properties, stripped: Callable[[int], None], origin: str | None = None
+) -> bytes:
     """The properties in Avro, pii as null. Raises Violation.
 
-    ``stripped`` is told how many unplanned properties were left out, if any.
+    ``stripped`` is told how many unplanned properties were left out, if any. ``origin`` is that of the source; without
+    it nobody asks which fields it may set.
     """
     if properties and not schema.known.issuperset(properties):
         properties = _planned(schema, properties, stripped)
@@ -30,7 +34,7 @@ def judge(schema: EventSchema, properties: Properties, stripped: Callable[[int],
     for field in schema.fields:
         value = get(field.name, MISSING)
         if value is not MISSING:
-            parts.append(field.encode(value, field.name) if field.null is None else _hidden(field, value))
+            parts.append(field.encode(value, field.name))
         elif field.default is not None:
             parts.append(field.default)
         else:
@@ -38,22 +42,29 @@ def judge(schema: EventSchema, properties: Properties, stripped: Callable[[int],
     for field in schema.checked:
         value = get(field.name)
         if value is not None and field.check is not None:
-            field.check(value)
+            field.check(value, field.name)
+    for field in schema.reserved:
+        value = get(field.name)
+        if value is None or origin is None:
+            continue
+        if field.null is not None or field.encode(value, field.name) != field.default:
+            refuse_origin(field, origin)
     for name in schema.unique:
         if get(name) is None:
-            raise Violation(name, "a value, since it is part of the unique key", "null", of_plan=True)
+            raise no_key(name)
     return b"".join(parts)
 
 
-def _hidden(field: Field, value: Any) -> bytes:
-    """Null for a pii value, which is judged like any other but shown nowhere."""
-    try:
-        field.encode(value, field.name)
-    except Violation as violation:
-        # Not the path inside it either: the keys of a map are its value too.
-        raise Violation(field.name, violation.expected, "a value that is not shown (pii)") from None
-    assert field.null is not None  # noqa: S101 - the caller asked
-    return field.null
+def refuse_origin(field: Field, origin: str) -> None:
+    """Raises Violation if sources of ``origin`` may not set the field."""
+    if field.origins is not None and origin not in field.origins:
+        allowed = " or ".join(sorted(field.origins))
+        raise Violation(field.name, f"a value from {allowed} only", f"one from {origin}", of_plan=True)
+
+
+def no_key(name: str) -> Violation:
+    """What is wrong with an event that lacks a part of what makes it unique."""
+    return Violation(name, "a value, since it is part of the unique key", "null", of_plan=True)
 
 
 def _planned(schema: EventSchema, properties: Properties, stripped: Callable[[int], None]) -> Properties:
@@ -68,5 +79,13 @@ def _planned(schema: EventSchema, properties: Properties, stripped: Callable[[in
     extra = planned.get("extra")
     if not isinstance(extra, dict | None):
         return planned  # of a wrong type, which its encoder will say
-    kept = {name: msgspec.json.encode(properties[name]).decode() for name in names}
+    kept = {name: _text(properties[name]) for name in names}
     return {**planned, "extra": {**(extra or {}), **kept}}
+
+
+def _text(value: Any) -> str:
+    try:
+        return msgspec.json.encode(value).decode()
+    except OverflowError:
+        # An integer of more than 64 bits, which JSON and Python know and the encoder does not.
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from schemas import avro
-from schemas.violations import Violation, show
+from schemas.violations import HIDDEN, Violation, show
 
 Encode = Callable[[Any, str], bytes]
 """(value, field path) -> Avro bytes. Raises Violation."""
@@ -42,6 +42,24 @@ def parse_time(text: str) -> int | None:
     except ValueError:
         return None
     return moment if moment in TIMES else None
+
+
+def field_encoder(field: dict[str, Any], *, closed: bool) -> Encode:
+    """The closure for a field. What is pii is judged like any other value, written as null and shown nowhere."""
+    encode = encoder(field["type"], closed=closed)
+    if not field.get("pii"):
+        return encode
+    null = encode(None, field["name"])
+
+    def hidden(value: Any, path: str) -> bytes:
+        try:
+            encode(value, path)
+        except Violation as violation:
+            # Not the path inside it either: the keys of a map are its value too.
+            raise Violation(path, violation.expected, HIDDEN) from None
+        return null
+
+    return hidden
 
 
 def is_name(name: Any) -> bool:
@@ -203,7 +221,7 @@ def _record(fields: list[dict[str, Any]], closed: bool) -> Encode:
     for field in fields:
         if not is_name(field.get("name")) or "type" not in field:
             raise ValueError(f"expected a name and a type in the field {field!r}")
-    compiled = [(f["name"], encoder(f["type"], closed=closed), f.get("default", MISSING)) for f in fields]
+    compiled = [(f["name"], field_encoder(f, closed=closed), f.get("default", MISSING)) for f in fields]
     known = frozenset(f["name"] for f in fields)
 
     def encode(value: Any, path: str) -> bytes:

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 SHOWN = 120
+HIDDEN = "a value that is not shown (pii)"
 
 
 class Violation(Exception):

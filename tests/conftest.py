@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
-from tests.deployment import ROOT, Deployment, Services
+from tests.deployment import Deployment, Services, services
+
+# No test asserts a duration, and a busy machine must not make one fail.
+settings.register_profile("offerflow", deadline=None)
+settings.load_profile("offerflow")
 
 NAMES = ("OFFERFLOW_KAFKA__BOOTSTRAP_SERVERS", "OFFERFLOW_REDIS__URL")
 
@@ -24,20 +27,15 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
         yield Services(str(named[0]), str(named[1]))
         return
     directory = tmp_path_factory.mktemp("stack")
-    up = _services("up", directory)
+    up = services("up", directory)
     if up.returncode == 0:
         started = json.loads(up.stdout)
         try:
             yield Services(started["kafka"], started["redis"])
         finally:
-            _services("down", directory, "--purge")
+            services("down", directory, "--purge")
         return
     yield from _containers(up.stderr)
-
-
-def _services(verb: str, directory: Path, *more: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "console.stack.services", verb, "--dir", str(directory), *more]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
 
 
 def _containers(why: str) -> Iterator[Services]:

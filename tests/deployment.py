@@ -11,13 +11,14 @@ import sys
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 import httpx
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from tests.oracle import topics
+from tests.oracle import topics, wire
 from tests.oracle.model import Record
 from tests.oracle.verdict import Examined, examine
 from tests.waiting import until
@@ -36,6 +37,12 @@ class Services:
 
     def environment(self) -> dict[str, str]:
         return {"OFFERFLOW_KAFKA__BOOTSTRAP_SERVERS": self.kafka, "OFFERFLOW_REDIS__URL": self.redis}
+
+
+def services(verb: str, directory: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    """``up`` or ``down`` of Kafka and Redis with their data in ``directory``. Up prints the addresses as JSON."""
+    command = [sys.executable, "-m", "console.stack.services", verb, "--dir", str(directory), *more]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
 
 
 @dataclass
@@ -116,6 +123,10 @@ class Deployment:
         done = self.command("apply", *workspaces, "--yes")
         assert done.returncode == 0, done.stderr
 
+    def schema_ids(self) -> dict[tuple[str, int], int]:
+        """The schema id of each (event type, version) that was applied."""
+        return wire.schema_ids(self.read("catalog"))
+
     def start(self, module: str, name: str, **environment: str) -> Program:
         """``python -m module`` as worker ``name``. Does not wait: ``wait_ready`` does."""
         port = free_port()
@@ -171,9 +182,9 @@ class Deployment:
             "logs": {program.name: program.tail(600) for program in self.programs},
         }
 
-    def examine(self, *workspaces: Path) -> Examined:
+    def examine(self, *workspaces: Path, later: Iterable[Path] = (), planned_at: Sequence[int] = ()) -> Examined:
         """What the oracle says of it."""
-        return examine(self.services.kafka, self.prefix, workspaces, local_server=False)
+        return examine(self.services.kafka, self.prefix, workspaces, False, later, planned_at)
 
     def close(self) -> None:
         for program in self.programs:
@@ -189,11 +200,7 @@ class Deployment:
 def publish(bootstrap: str, records: Iterable[tuple[str, bytes | None, bytes | None, Headers]]) -> None:
     """Publish (topic, key, value, headers), idempotent, acknowledged when this returns; order per partition is kept."""
     failed: list[str] = []
-    producer = Producer({
-        "bootstrap.servers": bootstrap, "enable.idempotence": True, "partitioner": "murmur2_random",
-        "compression.type": "lz4", "linger.ms": 5,
-        "message.max.bytes": 1_000_000_000, "queue.buffering.max.kbytes": 1_000_000,  # counted before compression
-    })  # fmt: skip
+    producer = _producer(bootstrap)
     for topic, key, value, headers in records:
         while True:
             try:
@@ -206,8 +213,20 @@ def publish(bootstrap: str, records: Iterable[tuple[str, bytes | None, bytes | N
                 producer.poll(0.1)
         producer.poll(0)
     left = producer.flush(60)
+    if failed or left:
+        _producer.cache_clear()
     assert not failed, f"{len(failed)} records failed: {failed[:3]}"
     assert not left, f"{left} records were not acknowledged"
+
+
+@lru_cache(maxsize=1)
+def _producer(bootstrap: str) -> Producer:
+    """Kept from one call to the next: an idempotent producer takes half a second to be given its id."""
+    return Producer({
+        "bootstrap.servers": bootstrap, "enable.idempotence": True, "partitioner": "murmur2_random",
+        "compression.type": "lz4", "linger.ms": 5, "log_level": 2,
+        "message.max.bytes": 1_000_000_000, "queue.buffering.max.kbytes": 1_000_000,  # counted before compression
+    })  # fmt: skip
 
 
 def offsets(bootstrap: str, topic: str, group: str | None) -> dict[int, tuple[int, int]]:

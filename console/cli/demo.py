@@ -106,7 +106,7 @@ def _command(module: str, *arguments: str, settings: Settings | None = None) -> 
 
 def count(settings: Settings) -> dict[str, Any]:
     """Totals of the deployment's topics: raw records of every kind, dead letters by reason, entries and rewards."""
-    from offerflow.runtime.kafka.snapshot import read_all
+    from offerflow.runtime.kafka.scan import scan
     from offerflow.runtime.topics import RAW
     from schemas.codec import RecordCodec
 
@@ -114,7 +114,8 @@ def count(settings: Settings) -> dict[str, Any]:
     dead, entered, satisfied = map(settings.topic, ("dead-letter", "offer-entry", "reward-satisfied"))
     records: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
-    for topic, value in read_all(settings, [*map(settings.topic, RAW), dead, entered, satisfied], "offerflow-demo"):
+    for record in scan(settings, [*map(settings.topic, RAW), dead, entered, satisfied], "offerflow-demo"):
+        topic, value = record.topic(), record.value()
         records[topic] += 1
         if topic == dead and value is not None:
             reasons[letters.decode(value)["reason"]] += 1
@@ -156,6 +157,7 @@ The stack stays up with a trickle of traffic. What to do next:
   edit deploy/demo/offers/shop.yaml, then: {offerflow} apply deploy/demo {where}
   {offerflow} down {where}
 
+Console: {described["console"]}, with the schema registry at {described["registry"]}
 Metrics of every program: {" ".join(described["metrics"])}
 Logs: {described["logs"]}""", err=True)  # fmt: skip
 

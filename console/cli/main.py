@@ -23,6 +23,13 @@ COMMANDS = {
     "wait": Command("console.cli.stack:wait", "Wait until the stack is ready or has nothing left to do."),
     "demo": Command("console.cli.demo:demo", "Run the demo journey on a stack of its own."),
     "apply": Command("console.cli.apply:apply", "Put event schemas, conditions, offers and sources into the catalog."),
+    "pull": Command("console.cli.pull:pull", "Write the catalog's definitions as files."),
+    "rulesets": Command("console.cli.rulesets:rulesets", "List what was applied, compare it, and go back to it."),
+    "plan": Command("console.cli.plan:plan", "Show the event plan, add to it, draft schemas from samples."),
+    "dlq": Command("console.cli.dlq:dlq", "Look at dead letters, mend them and replay them."),
+    "fuse": Command(
+        "console.cli.fuse:fuse", "Show whether validation holds after a change of the plan, or release it."
+    ),
     "topics": Command("console.cli.topics:topics", "Create and check the topics of a deployment."),
     "keys": Command("console.cli.keys:keys", "Create ingest keys."),
     "rewards": Command("console.cli.rewards:rewards", "List the rewards that were satisfied."),

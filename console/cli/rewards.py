@@ -10,7 +10,7 @@ from console.cli.options import dir_option, output_option
 from console.cli.output import print_json, print_table
 from console.stack.client import connect
 from console.stack.files import StackFiles
-from offerflow.runtime.kafka.snapshot import read_all
+from offerflow.runtime.kafka.scan import scan
 from schemas.announce import rfc3339
 from schemas.codec import RecordCodec
 
@@ -31,8 +31,8 @@ def list_rewards(user: str | None, limit: int, output: str, directory: Path | No
     codec = RecordCodec.shipped("outputs", "RewardSatisfied")
     found = [
         codec.decode(value)
-        for _, value in read_all(settings, [settings.topic("reward-satisfied")], "offerflow-rewards")
-        if value is not None
+        for record in scan(settings, [settings.topic("reward-satisfied")], "offerflow-rewards")
+        if (value := record.value()) is not None
     ]
     chosen = [reward for reward in found if user is None or reward["user_id"] == user]
     chosen = sorted(chosen, key=lambda reward: (reward["satisfied_at"], reward["id"]))[-limit:]

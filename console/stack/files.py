@@ -65,6 +65,8 @@ class State(msgspec.Struct):
     topic_prefix: str
     partitions: int
     ingest: str | None = None
+    console: str | None = None
+    registry: str | None = None
     counted: tuple[int, int] | None = None
     """(done, total) of ``doing``, where that can be counted."""
     programs: list[ProgramState] = []

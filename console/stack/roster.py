@@ -11,6 +11,9 @@ from offerflow.runtime.settings import Settings
 
 STAGES = {"validation": "consumers.validation", "rules": "consumers.rules"}
 INGEST = "producers.ingest"
+CONSOLE = "console.web"
+REGISTRY = "/registry"
+"""Where below the console the schema registry is served."""
 SIMULATOR = "producers.simulator"
 
 
@@ -32,19 +35,31 @@ class Roster:
             for stage in STAGES
             for n in range(1, numbers[stage] + 1)
         ]
-        ingest = self._program("ingest", INGEST, running, {"INGEST__PORT": str(self._ingest_port(running))})
-        return [*workers, ingest, *([self._simulator()] if wanted.trickle else [])]
+        ingest = self._program("ingest", INGEST, running, {"INGEST__PORT": str(self._port("ingest", running))})
+        console = self._program("console", CONSOLE, running, {"CONSOLE__PORT": str(self._port("console", running))})
+        return [*workers, ingest, console, *([self._simulator()] if wanted.trickle else [])]
 
     def ingest_url(self) -> str | None:
-        port = self._identity.ports.get("ingest")
+        return self._url("ingest")
+
+    def console_url(self) -> str | None:
+        return self._url("console")
+
+    def registry_url(self) -> str | None:
+        """The registry of the user's own if one is named, else the console's."""
+        console = self._url("console")
+        return self._settings.registry.url or (console + REGISTRY if console else None)
+
+    def _url(self, name: str) -> str | None:
+        port = self._identity.ports.get(name)
         return f"http://{HOST}:{port}" if port else None
 
-    def _ingest_port(self, running: frozenset[str]) -> int:
-        return keep_or_choose(self._identity.ports, "ingest", check="ingest" not in running)
+    def _port(self, name: str, running: frozenset[str]) -> int:
+        return keep_or_choose(self._identity.ports, name, check=name not in running)
 
     def _program(self, name: str, module: str, running: frozenset[str], more: dict[str, str] | None = None) -> Program:
         port = keep_or_choose(self._identity.ports, f"{name}.metrics", check=name not in running)
-        metrics = {"METRICS__HOST": HOST, "METRICS__PORT": str(port), "INGEST__HOST": HOST}
+        metrics = {"METRICS__HOST": HOST, "METRICS__PORT": str(port), "INGEST__HOST": HOST, "CONSOLE__HOST": HOST}
         return Program(
             name=name,
             command=[sys.executable, "-m", module],

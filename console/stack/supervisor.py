@@ -171,6 +171,8 @@ class Supervisor:
             child.hurry()
         self._files.write(self._identity)
         self._state.ingest = self._roster.ingest_url() if wanted.programs else None
+        self._state.console = self._roster.console_url() if wanted.programs else None
+        self._state.registry = self._roster.registry_url() if wanted.programs else None
         self._turn(write=False)
         self._state.generation = wanted.generation
         self._say(self._state.phase, self._state.doing)
@@ -226,7 +228,7 @@ class Supervisor:
         kafka_last = sorted(self._services, key=lambda child: child.program.name, reverse=True)
         return [
             stage("simulator"),
-            stage("ingest"),
+            stage("ingest", "console"),
             stage("rules"),
             stage("validation"),
             *([child] for child in kafka_last),

@@ -7,106 +7,140 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from console.workspace.definitions import Definition
+from console.workspace.effects import with_effects
+from console.workspace.impact import Impact
+from console.workspace.lines import Line, lines_between
 from console.workspace.problems import Problem, WorkspaceProblems
-from offerflow.catalog.view import LOCAL_SERVER, Catalog, Value
+from console.workspace.releases import Release, release
+from console.workspace.sources import check_sources
+from console.workspace.state import State, content_of, name_of, state_of, version_of
+from console.workspace.traffic import LoadTraffic
+from console.workspace.versions import changed_version, new_version
+from offerflow.catalog.view import Catalog, Value
 from offerflow.rules.definitions import ConditionDefinition, OfferDefinition
-from offerflow.rules.nearest import did_you_mean
 from offerflow.rules.ruleset import ENGINE, RulesetProblems, compile_ruleset, content_hash
-from offerflow.runtime.topics import CHANNELS, RAW
 from schemas.plan import EventSchema, Plan, load_event_schema
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One line of the diff: ``action`` is add, change or remove."""
-
-    action: str
-    kind: str
-    id: str
 
 
 @dataclass(slots=True)
 class Change:
     """``records`` go to the catalog (None removes a key), ``raw_topics`` are to exist before; ``ruleset`` is the hash
-    to activate, or empty if the rules stay as they are."""
+    to activate, or empty if the rules stay as they are; ``state`` is everything there is afterwards."""
 
     lines: list[Line] = field(default_factory=list)
     records: dict[str, Value | None] = field(default_factory=dict)
     raw_topics: list[str] = field(default_factory=list)
+    state: State = field(default_factory=dict)
     ruleset: str = ""
     serial: int = 0
 
+    @property
+    def sources(self) -> dict[str, Value]:
+        """All sources there are afterwards, by id."""
+        named = (name.partition("/") for name in self.state if name.startswith("source/"))
+        return {identifier: self.state[f"source/{identifier}"] for _, _, identifier in named}
 
-def plan_change(catalog: Catalog, defined: Mapping[str, Definition], *, prune: bool = False) -> Change:
-    """What applying ``defined`` would do; with ``prune`` all else is removed. Raises WorkspaceProblems."""
-    return _Planner(catalog, defined, prune).change()
+
+def plan_change(
+    catalog: Catalog, defined: Mapping[str, Definition], *, prune: bool = False, traffic: LoadTraffic | None = None
+) -> Change:
+    """What applying ``defined`` would do; with ``prune`` all else is removed. ``traffic`` loads
+    what was seen, so that the diff can say who really sends what it breaks. Raises WorkspaceProblems."""
+    return _Planner(catalog, defined, traffic).to_files(prune)
+
+
+def plan_rollback(catalog: Catalog, serial: int, *, traffic: LoadTraffic | None = None) -> Change:
+    """What it takes to have again what was in force as release ``serial``, events and sources included. Raises
+    OfferflowError if the catalog does not know that release, WorkspaceProblems if it would not hold any more."""
+    return _Planner(catalog, {}, traffic).to_release(release(catalog, serial))
 
 
 class _Planner:
-    def __init__(self, catalog: Catalog, defined: Mapping[str, Definition], prune: bool) -> None:
+    def __init__(self, catalog: Catalog, defined: Mapping[str, Definition], traffic: LoadTraffic | None) -> None:
         self._catalog = catalog
         self._defined = defined
-        self._prune = prune
+        self._traffic = traffic
         self._change = Change()
         self._problems: list[Problem] = []
         self._next_id = catalog.head.next_schema_id
+        keys = (*catalog.head.definitions, *catalog.of_kind("source"))
+        self._current = {name_of(key): key for key in keys}
 
-    def change(self) -> Change:
-        keys = {_name_of(key): key for key in self._catalog.head.definitions}
-        current = {**keys, **{f"source/{source}": f"source/{source}" for source in self._catalog.sources}}
-        kept = {name: key for name, key in current.items() if not self._prune or name in self._defined}
-        for name, key in current.items():
-            if name not in kept:
-                self._line("remove", name)
-                if name.startswith("source/"):
-                    self._change.records[key] = None
-        for name, definition in self._defined.items():
+    def to_files(self, prune: bool) -> Change:
+        kept = {name: key for name, key in self._current.items() if not prune or self._stays(name)}
+        for name, definition in sorted(self._defined.items(), key=_by_version):
             self._take(name, definition, kept)
-        plan = self._plan(kept)
-        self._sources(kept, plan)
-        self._rules(kept, plan)
-        if self._problems:
-            raise WorkspaceProblems(self._problems)
-        return self._change
+        return self._finish(kept)
+
+    def to_release(self, past: Release) -> Change:
+        kept = {name_of(key): key for key in past.definitions}
+        for source, content in past.sources.items():
+            kept[f"source/{source}"] = f"source/{source}"
+            if self._catalog.records.get(f"source/{source}") != content:
+                self._change.records[f"source/{source}"] = content
+        return self._finish(kept)
+
+    def _stays(self, name: str) -> bool:
+        """Whether ``--prune`` leaves it. Older versions of an event type stay beside a newer one: producers of Avro may
+        still send them."""
+        if name in self._defined or not name.startswith("event/"):
+            return name in self._defined
+        event, _, version = name.partition("/")[2].rpartition("@")
+        versions = [version_of(one.content) for one in self._defined.values()
+                    if one.kind == "event" and one.content["name"] == event]  # fmt: skip
+        return bool(versions) and int(version) < max(versions)
 
     def _take(self, name: str, definition: Definition, kept: dict[str, str]) -> None:
         content = definition.content
         if definition.kind == "event":
             known = self._catalog.records.get(name)
+            earlier = self._versions(content["name"])
             if known is None:
+                self._problems += new_version(definition, earlier)
                 self._change.records[name] = {"schema_id": self._next_id, "schema": content}
                 self._next_id += 1
-                self._line("add", name)
             elif known["schema"] != content:
-                version = int(definition.id.rpartition("@")[2])
-                self._problems.append(definition.problem(
-                    ("version",),
-                    f"version {version} of {definition.id.partition('@')[0]} was applied with other content and events"
-                    f" are encoded with it; expected \"version\": {version + 1} for the changed schema",
-                ))  # fmt: skip
+                newest = max(version_of(schema) for schema in earlier)
+                self._problems.append(changed_version(definition, known["schema"], newest))
                 return
-            elif name not in kept:
-                self._line("add", name)
             kept[name] = name
         elif definition.kind == "source":
             if self._catalog.records.get(name) != content:
-                self._line("change" if name in kept else "add", name)
                 self._change.records[name] = content
             kept[name] = name
         else:
-            key = f"{name}@{content_hash(content)}"
-            if kept.get(name) != key:
-                self._line("change" if name in kept else "add", name)
-            if key not in self._catalog.records:
-                self._change.records[key] = {"definition": content}
-            kept[name] = key
+            kept[name] = f"{name}@{content_hash(content)}"
+            if kept[name] not in self._catalog.records:
+                self._change.records[kept[name]] = {"definition": content}
+
+    def _versions(self, event: str) -> list[dict[str, Any]]:
+        """Every version of an event type that was ever applied or is about to be, but for the one asked about."""
+        found = {**self._catalog.of_kind("event"), **self._change.records}
+        return [value["schema"] for key, value in found.items()
+                if value is not None and key.startswith(f"event/{event}@")]  # fmt: skip
+
+    def _finish(self, kept: dict[str, str]) -> Change:
+        for name, key in self._current.items():
+            if name not in kept and name.startswith("source/"):
+                self._change.records[key] = None
+        before = state_of(self._catalog)
+        after = {name: content_of(key, self._value(key)) for name, key in kept.items()}
+        plan = self._plan(kept)
+        sources = {name: content for name, content in after.items() if name.startswith("source/")}
+        self._change.state = after
+        self._change.raw_topics = check_sources(sources, plan, self._problem)
+        self._change.lines = lines_between(before, after)
+        compiled = self._compiles(before, after, plan)
+        if self._problems:
+            raise WorkspaceProblems(self._problems)
+        if compiled:
+            self._change.lines = with_effects(self._change.lines, before, after, self._traffic)
+        self._head(kept)
+        return self._change
 
     def _plan(self, kept: Mapping[str, str]) -> Plan:
-        schemas = [
-            load_event_schema(value["schema"], value["schema_id"])
-            for key, value in sorted(self._values(kept, "event").items())
-        ]
-        plan = Plan(schemas)
+        values = {name: self._value(key) for name, key in sorted(kept.items()) if name.startswith("event/")}
+        plan = Plan([load_event_schema(value["schema"], value["schema_id"]) for value in values.values()])
         owners: dict[str, EventSchema] = {}
         for schema in plan.newest.values():
             for name in schema.names:
@@ -118,53 +152,24 @@ class _Planner:
                     self._problem(schema.key, ("event",), f"names that start with 'offerflow.' are reserved: {name!r}")
         return plan
 
-    def _sources(self, kept: Mapping[str, str], plan: Plan) -> None:
-        values = self._values(kept, "source")
-        origins: dict[str, tuple[str, str]] = {topic: (origin, "the topic") for topic, origin in CHANNELS.items()}
-        for key, source in sorted(values.items()):
-            if source["id"] == LOCAL_SERVER.id:
-                self._problem(key, ("id",), f"{LOCAL_SERVER.id} is built in; expected another id")
-            for at, topic in enumerate(source.get("topics", ())):
-                if topic in RAW and topic not in CHANNELS:
-                    self._problem(key, ("topics", at), f"{topic} is kept for replays and imports")
-                    continue
-                origin, owner = origins.setdefault(topic, (source["origin"], f"source {source['id']}"))
-                if origin != source["origin"]:
-                    message = f"{topic} is for {origin} ({owner}); expected a topic for {source['origin']}"
-                    self._problem(key, ("topics", at), message)
-                if topic not in RAW and topic not in self._change.raw_topics:
-                    self._change.raw_topics.append(topic)
-            for name in source.get("system_events", {}):
-                schema = plan.by_name.get(name)
-                if schema is None:
-                    system = [n for s in plan.newest.values() if s.system for n in s.names]
-                    message = f"the event plan has no event {name!r}{did_you_mean(name, system)}"
-                    self._problem(key, ("system_events", name), message)
-                elif not schema.system:
-                    self._problem(
-                        key, ("system_events", name), f"{name!r} is not a system event; it cannot be switched"
-                    )
-
-    def _rules(self, kept: Mapping[str, str], plan: Plan) -> None:
-        conditions = {
-            name.partition("/")[2]: ConditionDefinition.model_validate(value["definition"])
-            for name, value in self._named_values(kept, "condition")
-        }
-        offers = {
-            name.partition("/")[2]: OfferDefinition.model_validate(value["definition"])
-            for name, value in self._named_values(kept, "offer")
-        }
+    def _compiles(self, before: State, after: State, plan: Plan) -> bool:
+        conditions = {name.partition("/")[2]: ConditionDefinition.model_validate(content)
+                      for name, content in sorted(after.items()) if name.startswith("condition/")}  # fmt: skip
+        offers = {name.partition("/")[2]: OfferDefinition.model_validate(content)
+                  for name, content in sorted(after.items()) if name.startswith("offer/")}  # fmt: skip
         try:
             compile_ruleset("", conditions, offers, plan.event_types())
         except RulesetProblems as error:
-            for problem in error.problems:
-                self._problem(problem.definition, problem.path, problem.message)
-            return
+            impact = Impact(before, after, self._defined)
+            self._problems += [impact.problem(problem) for problem in error.problems]
+            return False
+        return True
+
+    def _head(self, kept: Mapping[str, str]) -> None:
         definitions = sorted(key for key in kept.values() if not key.startswith("source/"))
         ruleset = {"engine": ENGINE, "definitions": definitions}
-        name = content_hash(ruleset)
-        head = self._catalog.head
-        if conditions or offers or head.ruleset:
+        name, head = content_hash(ruleset), self._catalog.head
+        if head.ruleset or any(key.startswith(("condition/", "offer/")) for key in definitions):
             if name != head.ruleset:
                 self._change.ruleset = name
                 self._change.records[f"ruleset/{name}"] = ruleset
@@ -179,18 +184,8 @@ class _Planner:
                 "next_schema_id": self._next_id,
             }
 
-    def _named_values(self, kept: Mapping[str, str], kind: str) -> list[tuple[str, Value]]:
-        return [(name, self._value(key)) for name, key in sorted(kept.items()) if name.startswith(f"{kind}/")]
-
-    def _values(self, kept: Mapping[str, str], kind: str) -> dict[str, Value]:
-        return dict(self._named_values(kept, kind))
-
     def _value(self, key: str) -> Value:
         return self._change.records.get(key) or self._catalog.records[key]
-
-    def _line(self, action: str, name: str) -> None:
-        kind, _, identifier = name.partition("/")
-        self._change.lines.append(Line(action, kind, identifier))
 
     def _problem(self, name: str, path: tuple[str | int, ...], message: str) -> None:
         definition = self._defined.get(name)
@@ -202,10 +197,12 @@ class _Planner:
             )
 
 
-def _name_of(key: str) -> str:
-    """``offer/upgrade`` for ``offer/upgrade@3fa…``; events keep their version: ``event/Name@1``."""
-    return key if key.startswith("event/") else key.rpartition("@")[0]
+def _by_version(item: tuple[str, Definition]) -> tuple[str, int]:
+    """Versions of an event type in order, so that each is compared with those before it and ids grow with them."""
+    name, definition = item
+    return (name.rpartition("@")[0], version_of(definition.content)) if definition.kind == "event" else (name, 0)
 
 
 def json_lines(change: Change) -> list[dict[str, Any]]:
-    return [{"action": line.action, "kind": line.kind, "id": line.id} for line in change.lines]
+    """The diff in full, as ``--output json`` prints it."""
+    return [line.as_json() for line in change.lines]

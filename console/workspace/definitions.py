@@ -11,7 +11,7 @@ from iso4217 import Currency
 from pydantic import BaseModel, ValidationError
 
 from console.workspace.documents import Document, read_documents
-from console.workspace.problems import Path, Problem
+from console.workspace.problems import Path, Problem, WorkspaceProblems
 from offerflow.rules.definitions import (
     NOT_YET,
     ConditionDefinition,
@@ -43,6 +43,11 @@ class Definition:
     def name(self) -> str:
         return f"{self.kind}/{self.id}"
 
+    @property
+    def line(self) -> int:
+        """Where it begins in its file."""
+        return self.document.line(self.base)
+
     def problem(self, path: Path, message: str) -> Problem:
         return Problem(self.document.file, self.document.line((*self.base, *path)), path, message)
 
@@ -57,6 +62,24 @@ def read_workspace(roots: list[FilePath], problems: list[Problem]) -> dict[str, 
                 there = f"{other.document.file}:{other.document.line(other.base)}"
                 problems.append(definition.problem((), f"{definition.name} is defined twice, here and at {there}"))
     return found
+
+
+def definition_of(kind: str, content: Any, file: str = "given") -> Definition:
+    """One definition from memory: ``kind`` is event, condition, offer or source, ``content`` what its file would hold
+    (of a source its item of the list), ``file`` what problems call it. Raises WorkspaceProblems."""
+    problems: list[Problem] = []
+    document = Document(file, content, None)
+    if kind == "event":
+        found = _event(document, problems)
+    elif isinstance(content, dict):
+        model = SourceDefinition if kind == "source" else _MODELS[kind]
+        one = _modelled(document, kind, model, content, (), problems)
+        found = [one] if one else []
+    else:
+        found, problems = [], [Problem(file, 1, (), "expected a mapping")]
+    if problems:
+        raise WorkspaceProblems(problems)
+    return found[0]
 
 
 def _definitions(document: Document, problems: list[Problem]) -> list[Definition]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import warnings
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import MarkedYAMLError, ReusedAnchorWarning, YAMLError
 from ruamel.yaml.scalarbool import ScalarBoolean
 
 from console.workspace.problems import Path, Problem
@@ -43,13 +44,18 @@ def read_documents(roots: list[FilePath], problems: list[Problem]) -> list[Docum
     """Every definition file below ``roots``, hidden folders left out. What cannot be read becomes a problem."""
     documents: list[Document] = []
     for root in roots:
-        paths = [root] if root.is_file() else sorted(p for p in root.rglob("*") if p.is_file())
-        found = [p for p in paths if p.suffix in SUFFIXES and not _hidden(p, root)]
+        found = definition_files(root)
         if not found:
             problems.append(Problem(str(root), 1, (), f"holds no definitions; expected files {', '.join(SUFFIXES)}"))
         for path in found:
             documents += _read(path, problems)
     return documents
+
+
+def definition_files(root: FilePath) -> list[FilePath]:
+    """Files that may hold definitions, hidden folders left out."""
+    paths = [root] if root.is_file() else sorted(p for p in root.rglob("*") if p.is_file())
+    return [p for p in paths if p.suffix in SUFFIXES and not _hidden(p, root)]
 
 
 def _hidden(path: FilePath, root: FilePath) -> bool:
@@ -68,7 +74,9 @@ def _read(path: FilePath, problems: list[Problem]) -> list[Document]:
             json.loads(text.removeprefix("\ufeff"), parse_constant=_no_json)
             # JSON may be indented with tabs, YAML may not.
             text = text.replace("\t", "  ")
-        trees = [tree for tree in YAML(typ="rt", pure=True).load_all(text) if tree is not None]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ReusedAnchorWarning)  # YAML allows to use an anchor's name again
+            trees = [tree for tree in YAML(typ="rt", pure=True).load_all(text) if tree is not None]
         return [Document(name, _Plain().of(tree), tree) for tree in trees]
     except json.JSONDecodeError as error:
         problems.append(Problem(name, error.lineno, (), f"is not JSON: {error.msg} (column {error.colno})"))

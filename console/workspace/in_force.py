@@ -12,9 +12,13 @@ from offerflow.runtime.settings import Settings
 POLL_S = 0.1
 
 
+class NotInForce(TryAgain):
+    """The change is written, and some worker has not taken it yet."""
+
+
 def await_in_force(settings: Settings, timeout_s: float) -> dict[str, int]:
-    """Number of workers per stage that know; a stage without workers is not waited for. Raises TryAgain when time is
-    up: the change is written and will be taken all the same."""
+    """Number of workers per stage that know; a stage without workers is not waited for. Raises NotInForce when time
+    is up: the change is written and will be taken all the same."""
     admin = Admin(settings)
     catalog = (settings.topic("catalog"), 0)
     journal = [(settings.topic("journal"), partition) for partition in range(settings.partitions)]
@@ -35,7 +39,7 @@ def await_in_force(settings: Settings, timeout_s: float) -> dict[str, int]:
         if not waiting:
             return {stage: len(workers) for stage, workers in members.items()}
         if time.monotonic() > deadline:
-            raise TryAgain(
+            raise NotInForce(
                 f"the change is written, but after {timeout_s:.0f} s still not in force at: {', '.join(waiting)};"
                 " look at `offerflow status` and the logs"
             )

@@ -6,6 +6,7 @@ import msgspec
 
 from offerflow.catalog.view import Catalog, Value
 from offerflow.runtime import metrics
+from offerflow.runtime.errors import Refused
 from offerflow.runtime.kafka.reader import TopicReader
 from offerflow.runtime.settings import Settings
 
@@ -16,7 +17,8 @@ class CatalogFollower:
 
     def __init__(self, settings: Settings, client_id: str, worker: str | None = None) -> None:
         group = settings.group(f"catalog.{worker}") if worker else None
-        self._reader = TopicReader(settings, settings.topic("catalog"), client_id, group)
+        self._topic = settings.topic("catalog")
+        self._reader = TopicReader(settings, self._topic, client_id, group)
         self._records: dict[str, Value] = {}
         self.catalog = Catalog()
 
@@ -37,14 +39,34 @@ class CatalogFollower:
         self._reader.close()
 
     def _take(self, records: list[tuple[bytes | None, bytes | None]]) -> bool:
+        """Raises Refused if the newest record under a key cannot be read."""
+        broken: dict[str, msgspec.DecodeError] = {}
         for key, value in records:
             if key is None:
                 continue
-            if value is None:
-                self._records.pop(key.decode(), None)
-            else:
-                self._records[key.decode()] = msgspec.json.decode(value, type=Value)
+            name = key.decode("utf-8", "replace")
+            broken.pop(name, None)
+            try:
+                if value is None:
+                    self._records.pop(name, None)
+                else:
+                    self._records[name] = msgspec.json.decode(value, type=Value)
+            except msgspec.DecodeError as error:
+                broken[name] = error
+        for name, why in broken.items():
+            raise self._unreadable(f"the record {name!r}", why)
         if records or self._reader.position != self.catalog.position:
-            self.catalog = Catalog(dict(self._records), self._reader.position)
+            try:
+                self.catalog = Catalog(dict(self._records), self._reader.position)
+            except (AttributeError, KeyError, TypeError) as error:
+                raise self._unreadable("the head, a source or a key", error) from None
             metrics.catalog_position.set(self._reader.position)
         return bool(records)
+
+    def _unreadable(self, what: str, error: Exception) -> Refused:
+        return Refused(
+            "catalog",
+            f"{what} in topic {self._topic} cannot be read ({type(error).__name__}: {error}): something else than"
+            " offerflow wrote there, or a newer version of it. Write what was there before under the same key, or"
+            " remove the key with an empty value",
+        )

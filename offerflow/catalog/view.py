@@ -2,7 +2,7 @@
 
 Keys: ``event/<Name>@<version>``, ``condition/<id>@<hash>`` and ``offer/<id>@<hash>`` never change once written;
 ``source/<id>`` and ``key/<sha256>`` are replaced or removed; ``ruleset/<hash>`` lists what it is made of; ``head``
-names what is current. Values are JSON.
+names what is current; ``release/<serial>`` remembers what was, and who made it so. Values are JSON.
 """
 
 from __future__ import annotations
@@ -16,12 +16,14 @@ Value = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A sender. ``topics`` are short names such as ``raw.backend``; ``system_events`` switches by event name."""
+    """A sender. ``topics`` are short names such as ``raw.backend``; ``system_events`` switches by event name;
+    ``unplanned_events`` is ``dead-letter``, or ``adopt`` for development: new names are planned by themselves."""
 
     id: str
     origin: str
     topics: tuple[str, ...] = ()
     system_events: Mapping[str, bool] = field(default_factory=dict)
+    unplanned_events: str = "dead-letter"
 
 
 LOCAL_SERVER = Source("local-server", "backend")
@@ -54,7 +56,11 @@ class Catalog:
         )
         self.sources: Mapping[str, Source] = {
             value["id"]: Source(
-                value["id"], value["origin"], tuple(value.get("topics", ())), dict(value.get("system_events", {}))
+                value["id"],
+                value["origin"],
+                tuple(value.get("topics", ())),
+                dict(value.get("system_events", {})),
+                value.get("unplanned_events", "dead-letter"),
             )
             for key, value in self.records.items()
             if key.startswith("source/")

@@ -28,13 +28,17 @@ class CatalogWriter:
         self._topic = settings.topic("catalog")
         self._producer = TransactionalProducer(settings, settings.topic("catalog.writer"), "catalog")
         self._follower: CatalogFollower | None = None
+        self.catalog_id = ""
+        """Kafka's id of the topic, which tells catalogs of different deployments apart."""
 
     def __enter__(self) -> CatalogWriter:
         admin = Admin(self._settings)
         admin.ping()
-        if self._topic not in admin.topics([self._topic]):
+        there = admin.topics([self._topic])
+        if self._topic not in there:
             where = self._settings.kafka.bootstrap_servers
             raise KafkaDown(f"Kafka at {where} has no topic {self._topic}; run `offerflow topics create`")
+        self.catalog_id = there[self._topic].id
         self._producer.open()
         self._follower = CatalogFollower(self._settings, "offerflow-catalog-writer")
         self._follower.start()
@@ -52,13 +56,14 @@ class CatalogWriter:
         return self._follower.catalog
 
     def write(self, records: Mapping[str, Value | None], others: Sequence[Output] = ()) -> None:
-        """Write ``records`` (None removes a key) and ``others`` in one transaction.
+        """Write ``records`` (None removes a key) and ``others`` in one transaction. Values keep the order of their
+        keys, so that a definition can be given back as it was written.
 
         Raises TryAgain if somebody else opened the catalog since, or the broker did not take it: nothing was written
         then, or the next reading shows it all.
         """
         mine = [
-            Output(self._topic, key.encode(), None if value is None else msgspec.json.encode(value, order="sorted"))
+            Output(self._topic, key.encode(), None if value is None else msgspec.json.encode(value))
             for key, value in records.items()
         ]
         try:

@@ -223,12 +223,14 @@ TopicName = Annotated[str, StringConstraints(pattern=r"^raw\.[a-z0-9][a-z0-9._-]
 
 
 class SourceDefinition(Model):
-    """A sender: where it may publish and which system events of its SDK are tracked."""
+    """A sender: where it may publish, which system events of its SDK are tracked, and whether events it sends that the
+    plan lacks are planned by themselves (``adopt``, for development)."""
 
     id: Identifier
     origin: Origin
     topics: list[TopicName] = []
     system_events: dict[str, bool] = {}
+    unplanned_events: Literal["dead-letter", "adopt"] = "dead-letter"
 
 
 def known_keys() -> set[str]:

@@ -6,20 +6,37 @@ Each id is the first 16 bytes, in hex, of SHA-256 over its UTF-8 fields, each af
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 
 
 def digest(*fields: str) -> bytes:
     """SHA-256 over the length-prefixed fields (32 bytes)."""
-    parts = []
-    for field in fields:
-        data = field.encode("utf-8", "surrogatepass")
-        parts += [len(data).to_bytes(4, "big"), data]
-    return hashlib.sha256(b"".join(parts)).digest()
+    return hashlib.sha256(_prefixed(fields)).digest()
 
 
 def make_id(*fields: str) -> str:
     """32 hex digits."""
     return digest(*fields)[:16].hex()
+
+
+class IdsUnder:
+    """``make_id`` for many ids that differ in their last field only."""
+
+    def __init__(self, *fields: str) -> None:
+        self._hash = hashlib.sha256(_prefixed(fields))
+
+    def __call__(self, field: str) -> str:
+        whole = self._hash.copy()
+        whole.update(_prefixed((field,)))
+        return whole.hexdigest()[:32]
+
+
+def _prefixed(fields: Iterable[str]) -> bytes:
+    parts = []
+    for field in fields:
+        data = field.encode("utf-8", "surrogatepass")
+        parts += [len(data).to_bytes(4, "big"), data]
+    return b"".join(parts)
 
 
 def instance_id(offer: str, entity: str, cause: str) -> str:

@@ -11,11 +11,24 @@ from prometheus_client import Counter, Gauge, Histogram
 
 LATENCY = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
-ingest_requests = Counter("offerflow_ingest_requests_total", "Requests answered", ["protocol", "code"])
+ingest_requests = Counter(
+    "offerflow_ingest_requests_total",
+    "Requests answered; source is empty without a known key",
+    ["protocol", "code", "source"],
+)
 ingest_request_seconds = Histogram("offerflow_ingest_request_seconds", "Time to answer", buckets=LATENCY)
 
 events = Counter("offerflow_events_total", "Raw records judged", ["channel", "event", "outcome"])
 dead_letters = Counter("offerflow_dead_letters_total", "Dead letters written", ["reason", "event", "channel"])
+dead_letters_unhandled = Gauge(
+    "offerflow_dead_letters_unhandled", "Dead letters neither replayed nor purged", ["reason"]
+)
+dead_letter_oldest_seconds = Gauge(
+    "offerflow_dead_letter_oldest_seconds", "Age of the oldest dead letter neither replayed nor purged; 0 without any"
+)
+first_seen = Counter(
+    "offerflow_first_seen_total", "Dead-letter reasons, and schema ids nobody registered, never met before", ["kind"]
+)
 unplanned_properties = Counter("offerflow_unplanned_properties_total", "Unplanned properties stripped", ["event"])
 
 lag_records = Gauge("offerflow_lag_records", "Offsets behind the end of the input", ["stage", "partition"])
@@ -37,6 +50,9 @@ replayed_records = Counter("offerflow_replayed_records_total", "Records folded a
 suppressed_outputs = Counter("offerflow_suppressed_outputs_total", "Outputs computed again and thrown away")
 producer_recreations = Counter("offerflow_producer_recreations_total", "Transactional producers re-created", ["stage"])
 refusing = Gauge("offerflow_refusing", "1 while a worker refuses to go on", ["reason"])
+console_task_failing = Gauge(
+    "offerflow_console_task_failing", "1 while a task in the background of the console process fails", ["task"]
+)
 catalog_position = Gauge("offerflow_catalog_position", "Next offset of the catalog this program has read")
 
 

@@ -13,7 +13,7 @@ from offerflow.runtime.errors import DependencyDown, TryAgain
 from offerflow.runtime.kafka.admin import Admin, Place
 from offerflow.runtime.redis.store import StateStore
 from offerflow.runtime.settings import Settings
-from offerflow.runtime.topics import CHANNELS
+from offerflow.runtime.topics import RAW
 
 POLL_S = 0.1
 Progress = Callable[[dict[str, int]], None]
@@ -62,7 +62,7 @@ class Positions:
             sources = follower.start().sources.values()
         finally:
             follower.close()
-        names = set(CHANNELS) | {topic for source in sources for topic in source.topics}
+        names = set(RAW) | {topic for source in sources for topic in source.topics}
         journal = self._settings.topic("journal")
         there = self._admin.topics([journal, *(self._settings.topic(name) for name in sorted(names))])
         raw = [(info.name, p) for info in there.values() if info.name != journal for p in range(info.partitions)]

@@ -51,6 +51,23 @@ class IngestSettings(HttpSettings):
     max_depth: int = 16
 
 
+class RegistrySettings(BaseModel):
+    """A schema registry of one's own, with the Confluent REST interface, in place of the built-in facade."""
+
+    model_config = ConfigDict(extra="forbid")
+    url: str | None = None
+
+
+class FuseSettings(BaseModel):
+    """When validation holds after a change of the event plan: the bad share of every source that has a baseline grew
+    by more than ``jump``. ``min_events`` per source, before and after, is what makes a share worth comparing."""
+
+    model_config = ConfigDict(extra="forbid")
+    enabled: bool = True
+    jump: float = Field(default=0.5, gt=0, le=1)
+    min_events: int = Field(default=200, ge=1)
+
+
 class LocalSettings(BaseModel):
     """``server_key`` makes the built-in source ``local-server`` exist; the local stack sets it."""
 
@@ -93,6 +110,9 @@ class Settings(BaseSettings):
     redis: RedisSettings = RedisSettings()
     metrics: HttpSettings = HttpSettings()
     ingest: IngestSettings = IngestSettings()
+    console: HttpSettings = HttpSettings()
+    registry: RegistrySettings = RegistrySettings()
+    fuse: FuseSettings = FuseSettings()
     local: LocalSettings = LocalSettings()
     log: LogSettings = LogSettings()
     batch: BatchSettings = BatchSettings()

@@ -19,13 +19,16 @@ _RAW_CONFIG = {"retention.ms": str(14 * DAY_MS), "max.message.bytes": str(2 * MI
 _FIXED: dict[str, dict[str, str]] = {
     **dict.fromkeys(RAW, _RAW_CONFIG),
     "journal": {"retention.ms": str(400 * DAY_MS), "max.message.bytes": str(2 * MIB)},
-    "dead-letter": {"retention.ms": str(30 * DAY_MS), "max.message.bytes": str(4 * MIB)},
+    # A raw record as large as its topic takes fits, though the key is in the letter twice.
+    "dead-letter": {"retention.ms": str(30 * DAY_MS), "max.message.bytes": str(4 * MIB + 64 * 1024)},
     "offer-entry": {"retention.ms": str(90 * DAY_MS), "max.message.bytes": str(4 * MIB)},
     "offer-exit": {"retention.ms": str(90 * DAY_MS), "max.message.bytes": str(4 * MIB)},
     "reward-satisfied": {"retention.ms": str(365 * DAY_MS), "max.message.bytes": str(4 * MIB)},
     "reward-reversed": {"retention.ms": str(365 * DAY_MS), "max.message.bytes": str(4 * MIB)},
     "reward-fulfilled": {"retention.ms": str(365 * DAY_MS), "max.message.bytes": str(4 * MIB)},
     "dead-letter-state": {"cleanup.policy": "compact"},
+    # Whoever claims a partition reads these: small segments, since the one being written is never compacted.
+    "events-seen": {"cleanup.policy": "compact", "max.message.bytes": str(4 * MIB), "segment.bytes": str(8 * MIB)},
     "catalog": {"cleanup.policy": "compact", "max.message.bytes": str(4 * MIB)},
     "audit": {"retention.ms": str(5 * 365 * DAY_MS)},
 }

@@ -9,17 +9,16 @@ import asyncio
 import signal
 import socket
 import sys
-from collections.abc import Generator
-from contextlib import contextmanager
 
 import uvicorn
 import uvloop
 
-from offerflow.runtime.errors import ConfigError, Disturbed, OfferflowError
+from offerflow.runtime.errors import Disturbed, OfferflowError
 from offerflow.runtime.health import Health, HealthServer
 from offerflow.runtime.kafka.publisher import Publisher
 from offerflow.runtime.logs import configure_logs, get_logger
-from offerflow.runtime.settings import HttpSettings, Settings, load_settings
+from offerflow.runtime.serving import Server, listen, url_of
+from offerflow.runtime.settings import Settings, load_settings
 from producers.ingest.acknowledged import AcknowledgedPublisher
 from producers.ingest.adapters.native import NativeAdapter
 from producers.ingest.app import IngestApp
@@ -29,14 +28,6 @@ from producers.ingest.limits import Limits
 from producers.ingest.readiness import Readiness
 
 _DRAIN_SECONDS = 20
-
-
-class _Server(uvicorn.Server):
-    """uvicorn without its own signal handling, which would end the process by the signal instead of with 0."""
-
-    @contextmanager
-    def capture_signals(self) -> Generator[None]:
-        yield
 
 
 async def _serve(settings: Settings, health: Health, listener: socket.socket) -> None:
@@ -66,7 +57,7 @@ async def _serve(settings: Settings, health: Health, listener: socket.socket) ->
         app, http="httptools", ws="none", lifespan="off", log_config=None, access_log=False, server_header=False,
         timeout_keep_alive=75, timeout_graceful_shutdown=_DRAIN_SECONDS, backlog=2048,
     )  # fmt: skip
-    server = _Server(config)
+    server = Server(config)
 
     def stop() -> None:
         readiness.drain()
@@ -87,25 +78,14 @@ async def _serve(settings: Settings, health: Health, listener: socket.socket) ->
         raise outcome
 
 
-def _listen(settings: HttpSettings) -> socket.socket:
-    try:
-        return socket.create_server((settings.host, settings.port), backlog=2048)
-    except OSError as error:
-        raise ConfigError(
-            f"cannot listen on {settings.host}:{settings.port} for events: {error.strerror};"
-            " set OFFERFLOW_INGEST__PORT to a free port"
-        ) from None
-
-
 def main() -> int:
     try:
         settings = load_settings()
         configure_logs(settings.log, settings.worker or "ingest")
         health = Health()
-        listener = _listen(settings.ingest)
+        listener = listen(settings.ingest, "events", "OFFERFLOW_INGEST__PORT")
         server = HealthServer(settings.metrics, health)
-        host, port = listener.getsockname()[:2]
-        get_logger().info("listening", events=f"http://{host}:{port}/v1/events", metrics=server.url)
+        get_logger().info("listening", events=f"{url_of(listener)}/v1/events", metrics=server.url)
         uvloop.run(_serve(settings, health, listener))
     except OfferflowError as error:
         sys.stderr.write(f"ingest: {error}\n")

@@ -14,9 +14,12 @@ Header = tuple[bytes, bytes]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
+    """``source`` is the id of who asked, once the key has told; it is counted, not sent."""
+
     status: int
     body: bytes
     headers: tuple[Header, ...] = ()
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
@@ -59,7 +60,8 @@ class IngestApp:
             get_logger().exception("a request failed", path=scope["path"])
             refusal = Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "the failure is logged; try again later")
             answer = adapter.refused(refusal) if adapter else plain_refusal(refusal)
-        ingest_requests.labels(adapter.name if adapter else "none", str(int(answer.status))).inc()
+        protocol = adapter.name if adapter else "none"
+        ingest_requests.labels(protocol, str(int(answer.status)), answer.source).inc()
         ingest_request_seconds.observe(time.perf_counter() - start)
         await _send(answer, send, body=scope["method"] != "HEAD")
 
@@ -73,16 +75,20 @@ class IngestApp:
         request = await read_request(scope, receive, self._limits.body_bytes)
         if isinstance(request, Refusal):
             return adapter.refused(request)
-        taken = await self._take(adapter, request)
-        return adapter.refused(taken) if isinstance(taken, Refusal) else adapter.accepted(taken)
+        source = self._source(adapter, request)
+        if isinstance(source, Refusal):
+            return adapter.refused(source)
+        taken = await self._take(adapter, request, source)
+        answer = adapter.refused(taken) if isinstance(taken, Refusal) else adapter.accepted(taken)
+        return replace(answer, source=source.id)
 
-    async def _take(self, adapter: Adapter, request: Request) -> Sequence[RawEvent] | Refusal:
+    def _source(self, adapter: Adapter, request: Request) -> Source | Refusal:
         if self._readiness.why is not None:
             return unavailable("not ready: waiting for Kafka and the catalog; nothing was taken, send it again", 2)
         key = adapter.key(request)
-        source = key if isinstance(key, Refusal) else self._keys.source_of(key)
-        if isinstance(source, Refusal):
-            return source
+        return key if isinstance(key, Refusal) else self._keys.source_of(key)
+
+    async def _take(self, adapter: Adapter, request: Request, source: Source) -> Sequence[RawEvent] | Refusal:
         events = adapter.read(request, source)
         if isinstance(events, Refusal):
             return events

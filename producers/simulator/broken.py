@@ -69,8 +69,8 @@ def _truncated(good: Event, event_id: str) -> Sent:
     return Sent(BACKEND, good.key, (encode(_order(good, event_id)).value or b"")[:-20])
 
 
-def _cloud_event(good: Event, event_id: str) -> Sent:
-    value = {"specversion": "1.0", "id": event_id, "source": "/shop", "type": "Purchase Completed", "data": {}}
+def _untyped_cloud_event(good: Event, event_id: str) -> Sent:
+    value = {"specversion": "1.0", "id": event_id, "source": "/shop", "subject": good.user_id, "data": {"amount": 5}}
     return Sent(BACKEND, good.key, json.dumps(value).encode())
 
 
@@ -100,7 +100,8 @@ KINDS: tuple[Kind, ...] = (
     Kind("not_utf8", "undecodable", _bytes(b'{"event":"Caf\xe9 Opened","user_id":"u-1"}', SDK)),
     Kind("not_a_number", "undecodable", _bytes(b'{"event":"Sleep Tracked","user_id":"u-1","properties":{"x":NaN}}')),
     Kind("framed", "undecodable", _bytes(b"\x00\x00\x00\x03\xe8" + bytes(range(40)))),
-    Kind("cloud_event", "undecodable", _cloud_event),
+    Kind("cloud_event_without_type", "undecodable", _untyped_cloud_event),
+    Kind("framed_under_no_schema", "unknown_schema", _bytes(b"\x00\x7f\xff\xff\xff" + bytes(range(40)))),
     Kind("wrong_envelope", "undecodable", _changed(event=42)),
     Kind("too_deep", "undecodable", _nested),
     Kind("too_large", "too_large", _order_with(note="offerflow " * 120_000), every=25),

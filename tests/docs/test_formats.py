@@ -13,6 +13,7 @@ from offerflow.rules.ids import instance_id, output_id
 from offerflow.rules.ruleset import compile_ruleset
 from schemas.envelope import decode
 from schemas.plan import Plan, parse_event_schema
+from schemas.raw import read
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
@@ -67,9 +68,12 @@ def test_recipe_for_ids_agrees_with_the_rules() -> None:
 
 
 def test_envelope_and_event_schema_in_the_page_are_accepted() -> None:
-    """The two JSON examples are a native envelope and an event schema that can be applied."""
-    envelope, event = blocks("json")
-    assert decode(envelope.encode()).event == "Purchase Completed"
+    """The JSON examples are a native envelope, the same as a CloudEvent, and an event schema that can be applied."""
+    envelope, cloud_event, event = blocks("json")
+    native, cloud = decode(envelope.encode()), read(cloud_event.encode(), None)
+    assert native.event == "Purchase Completed"
+    for name in ("event", "user_id", "event_id", "time", "source", "properties"):
+        assert getattr(cloud, name) == getattr(native, name)
     assert parse_event_schema(json.loads(event), 1000).names == ("Purchase Completed", "Order Completed")
 
 

@@ -14,7 +14,7 @@ from offerflow.runtime.settings import Settings
 from schemas.announce import Announcer, rfc3339
 from schemas.codec import load_schema
 from schemas.dead_letter import DeadLetter, write_dead_letter
-from tests.consumers.validation.samples import Raw
+from tests.schemas.raw_samples import Raw
 
 EVIDENCE = [Evidence("e1", "Bought", 1000, 3, 77)]
 ENTERED = OfferEntered(

@@ -234,3 +234,79 @@ def test_any_properties(planned: tuple[EventSchema, dict[str, Any]], data: st.Da
         judge(made, given, lambda _: None)
     else:
         assert refused(made, given).field.split(".")[0].split("[")[0] in properties
+
+
+HOME = {"type": "record", "name": "Home", "fields": [
+    {"name": "city", "type": "string", "pattern": "^[A-Z]"},
+    {"name": "rooms", "type": ["null", "int"], "default": None, "minimum": 1, "maximum": 9},
+    {"name": "street", "type": ["null", "string"], "default": None, "pii": True, "pattern": "^[A-Z]"},
+]}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("properties", "name", "got"),
+    [
+        ({"home": {"city": "bonn"}}, "home.city", 'string "bonn"'),
+        ({"home": {"city": "Bonn", "rooms": 0}}, "home.rooms", "integer 0"),
+        ({"homes": [{"city": "Bonn"}, {"city": "Ulm", "rooms": 10.0}]}, "homes[1].rooms", "number 10.0"),
+        ({"named": {"a": {"city": "Bonn"}, "b": {"city": "ulm"}}}, "named.b.city", 'string "ulm"'),
+        ({"home": {"city": "Bonn", "street": "a road"}}, "home.street", "a value that is not shown (pii)"),
+        ({"either": {"city": "bonn"}}, "either.city", 'string "bonn"'),
+        ({"secret": {"city": "bonn"}}, "secret", "a value that is not shown (pii)"),
+    ],
+)
+def test_rules_inside_records(properties: dict[str, Any], name: str, got: str) -> None:
+    """They hold at any depth, for each item and each value, after the type of everything; null and absence pass."""
+    kinds = [HOME] + [{**HOME, "name": f"Home{at}"} for at in range(4)]
+    planned = schema(
+        optional("home", kinds[0]), field("homes", {"type": "array", "items": kinds[1]}, default=[]),
+        field("named", {"type": "map", "values": kinds[2]}, default={}), optional("secret", kinds[3], pii=True),
+        field("either", ["null", "int", kinds[4]], default=None), optional("last", "int"),
+    )  # fmt: skip
+    violation = refused(planned, properties)
+    assert (violation.field, violation.got, violation.of_plan) == (name, got, True)
+    assert refused(planned, {**properties, "last": "x"}).field == "last"
+    fine = {"city": "Bonn", "rooms": None, "street": "Am Hof"}
+    kept = accepted(planned, {"home": fine, "homes": [fine], "either": fine, "secret": fine})[0]
+    assert kept["home"] == kept["homes"][0] == kept["either"] == {"city": "Bonn", "rooms": None, "street": None}
+    assert kept["secret"] is None
+    assert accepted(planned, {"either": 5})[0]["either"] == 5
+
+
+def test_a_type_inside_pii_is_not_shown() -> None:
+    """Neither is a wrong type's value, nor is it left in what is kept of the record."""
+    violation = refused(schema(optional("home", HOME)), {"home": {"city": "Bonn", "street": {PRIVATE: 1}}})
+    assert (violation.field, violation.expected) == ("home.street", "a string")
+    assert PRIVATE not in str(violation)
+
+
+@pytest.mark.parametrize("value", [None, "free", "pro"])
+def test_fields_that_only_some_origins_may_set(value: str | None) -> None:
+    """Absent, null and the default set nothing; anything else is for the origins that the field names."""
+    planned = schema(
+        optional("plan", origins=["backend"]), field("level", default="free", origins=["backend", "integration"]),
+        optional("p", pii=True, origins=["backend"]),
+    )  # fmt: skip
+
+    def said(origin: str, properties: dict[str, Any]) -> str | None:
+        try:
+            judge(planned, properties, lambda _: None, origin)
+        except Violation as violation:
+            return f"{violation.field} {violation.got}"
+        return None
+
+    for name in ("plan", "p"):
+        assert said("sdk", {name: value}) == (f"{name} one from sdk" if value else None)
+        assert said("backend", {name: value}) is None
+    if value is not None:
+        assert said("sdk", {"level": value}) == ("level one from sdk" if value == "pro" else None)
+        assert said("integration", {"level": value}) is None
+
+
+def test_numbers_of_any_size_are_kept_as_text() -> None:
+    """JSON has integers that no Avro type has; under ``allow`` they are text like everything else."""
+    planned = schema(field("extra", {"type": "map", "values": "string"}, default={}), unplanned="allow")
+    assert accepted(planned, {"n": 10**30, "m": [-(10**40)]})[0]["extra"] == {
+        "n": "1" + "0" * 30,
+        "m": f"[{-(10**40)}]",
+    }

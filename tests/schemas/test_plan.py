@@ -23,6 +23,18 @@ def problems(written: Any) -> list[tuple[tuple[str | int, ...], str]]:
 
 
 ENUM = {"type": "enum", "name": "K", "symbols": ["A", "B"]}
+NESTED = ("fields", 1, "type", "fields", 0, "minimum")
+
+
+def inner(*fields: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "record", "name": "R", "fields": list(fields)}
+
+
+def deep(levels: int) -> Any:
+    kind: Any = "int"
+    for _ in range(levels):
+        kind = {"type": "array", "items": kind}
+    return kind
 
 
 @pytest.mark.parametrize(
@@ -57,7 +69,26 @@ ENUM = {"type": "enum", "name": "K", "symbols": ["A", "B"]}
         ({**definition(), "fields": [{"name": "meta", "type": "string"}]}, ("fields", 0), "events.Meta"),
         (definition({"name": "a"}), ("fields", 1), "'a' has no type"),
         (definition(field("a", minimun=1)), ("fields", 1, "minimun"), "did you mean 'minimum'"),
-        (definition(field("a", origins=["sdk"])), ("fields", 1, "origins"), "not supported yet: origins of a field"),
+        (definition(field("a", origins=["sdk"])), ("fields", 1, "origins"), "needs a default"),
+        (definition(optional("a", origins=["server"])), ("fields", 1, "origins"), "sdk, backend, integration"),
+        (definition(optional("a", origins=[])), ("fields", 1, "origins"), "sdk, backend, integration"),
+        ({**definition(), "compatibility": "full"}, ("compatibility",), "FULL_TRANSITIVE, NONE"),
+        (definition(field("a", inner(field("n", minimum=1)))), NESTED, "belongs to a field that is one"),
+        (definition(field("a", inner(field("n", "int", minimum=3, maximum=2)))), NESTED, "above maximum 2"),
+        (definition(field("a", inner(field("n", "int", minimun=3)))), (*NESTED[:-1], "minimun"), "mean 'minimum'"),
+        (definition(field("a", inner(field("n", "int", origins=["sdk"])))), (*NESTED[:-1], "origins"), "unknown"),
+        (definition(field("a", inner(field("n", pii=True)))), (*NESTED[:-1], "pii"), "must be nullable"),
+        (definition(field("a", inner(field("n", pattern="(")))), (*NESTED[:-1], "pattern"), "not an RE2"),
+        (definition(field("a", inner(field("n", "int", default="x")))), ("fields", 1), "the default does not fit"),
+        (definition(field("a", "int", default=0, minimum=1)), ("fields", 1), "the default breaks a rule of its own"),
+        (
+            definition(field("a", inner(field("n", "int", default=0, minimum=1)))), ("fields", 1),
+            "the default breaks a rule of its own",
+        ),
+        (definition(field("a", ["string", "null"], default="x", pii=True)), ("fields", 1, "default"), "is null"),
+        (definition(field("a", {"type": "array", "items": "null"})), ("fields", 1), "must take up bytes"),
+        (definition(field("a", {"type": "array", "items": inner(field("n", "null"))})), ("fields", 1), "take up bytes"),
+        (definition(field("a", deep(17))), ("fields", 1), "nested deeper than 16 levels"),
         (definition(field("a", minimum=1)), ("fields", 1, "minimum"), "belongs to a field that is one"),
         (definition(field("a", "int", maximum="5")), ("fields", 1, "maximum"), "is a number"),
         (definition(field("a", "int", maximum=True)), ("fields", 1, "maximum"), "is a number"),
@@ -189,8 +220,7 @@ def test_a_plan_knows_the_newest_version_by_name_and_all_by_id() -> None:
 
 def test_what_was_applied_once_is_read_for_ever() -> None:
     """A schema that today's checks refuse, but that a catalog holds, still judges and reads its events."""
-    inner = {"type": "record", "name": "Place", "fields": [{"name": "n", "type": "int", "minimum": 3}]}
-    written = definition({"name": "place", "type": inner})
+    written = definition({"name": "place", "type": {"type": "array", "items": "null"}})
     assert problems(written)
     loaded = load_event_schema(written, 1000)
     assert (loaded.key, loaded.known) == ("event/Bought@1", {"place"})

@@ -16,6 +16,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from offerflow.runtime.errors import Refused
 from offerflow.runtime.kafka.admin import Place
 from offerflow.runtime.kafka.client import base_config, translate
+from offerflow.runtime.kafka.headers import mend_headers
 from offerflow.runtime.settings import Settings
 
 
@@ -82,6 +83,7 @@ class GroupConsumer:
         self._membership = membership
         self._failure: Exception | None = None
         self._moved: set[Place] = set()
+        self._paused = False
         self.group_metadata: Any | None = None
         self._consumer = Consumer({**_CONFIG, **base_config(settings, client_id), "group.id": group})
 
@@ -114,6 +116,7 @@ class GroupConsumer:
         error = message.error()
         place = (str(message.topic()), int(message.partition() or 0))
         if error is None:
+            mend_headers(message)
             record = cast(Record, message)
             records = batch.records.get(place)
             if records is None:
@@ -149,8 +152,19 @@ class GroupConsumer:
             self._consumer.incremental_assign(
                 [TopicPartition(topic, partition, offset) for (topic, partition), offset in positions.items()]
             )
+            if self._paused:
+                self._consumer.resume(parts)
+                self._paused = False
         except KafkaException as error:
             raise translate(error, "moving to another position", self._settings) from None
+
+    def pause(self, places: Iterable[Place]) -> None:
+        """Fetch nothing more of these partitions; membership goes on. It ends when ``seek`` is told of all of them."""
+        try:
+            self._consumer.pause([TopicPartition(*place) for place in places])
+            self._paused = True
+        except KafkaException as error:
+            raise translate(error, "pausing", self._settings) from None
 
     def leave(self) -> None:
         """Leave the group so that others take over at once. No callback runs after this."""

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, cast
 
 import msgspec
-from confluent_kafka import KafkaException, Producer, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from offerflow.runtime import metrics
-from offerflow.runtime.errors import Disturbed
+from offerflow.runtime.errors import Disturbed, Fenced
 from offerflow.runtime.kafka.admin import Place
 from offerflow.runtime.kafka.client import base_config, translate
 from offerflow.runtime.settings import Settings
@@ -40,6 +40,12 @@ _CONFIG = {
     "statistics.interval.ms": 1000,
 }
 
+_REFUSALS = frozenset({
+    KafkaError.MSG_SIZE_TOO_LARGE, KafkaError._MSG_TIMED_OUT, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION,
+    KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.INVALID_MSG,
+    KafkaError.RECORD_LIST_TOO_LARGE, KafkaError.POLICY_VIOLATION, KafkaError.INVALID_RECORD,
+})  # fmt: skip
+
 
 class Output(msgspec.Struct, gc=False):
     """One record to write. ``headers`` in order, or None; ``partition`` -1 leaves the choice to the key's hash."""
@@ -49,6 +55,35 @@ class Output(msgspec.Struct, gc=False):
     value: bytes | None
     headers: list[tuple[str, str | bytes | None]] | None = None
     partition: int = -1
+
+
+Landed = tuple[str, int, int]
+"""Where a record was written: topic, partition, offset."""
+
+
+class Unwritable(Disturbed):
+    """The broker does not take ``output``, for a reason that trying again does not mend by itself."""
+
+    def __init__(self, output: Output, why: str) -> None:
+        super().__init__(f"{output.topic} does not take a record of {len(output.value or b'')} bytes: {why}")
+        self.output = output
+        self.why = why
+
+
+class _Refusals:
+    """Hears from the broker about each record. Of several refused at once, as a batch is, the largest is to blame."""
+
+    def __init__(self) -> None:
+        self.largest: tuple[Output, str] | None = None
+
+    def watch(self, output: Output) -> Callable[[KafkaError | None, Message], None]:
+        def told(error: KafkaError | None, _message: Message) -> None:
+            if error is None or error.code() not in _REFUSALS:
+                return
+            if self.largest is None or len(output.value or b"") > len(self.largest[0].value or b""):
+                self.largest = output, error.str().strip()
+
+        return told
 
 
 class TransactionalProducer:
@@ -64,6 +99,8 @@ class TransactionalProducer:
         self._producer: Producer | None = None
         self.committed_at = 0.0
         """When the last transaction ended, by the monotonic clock."""
+        self.opened = 0
+        """How often the producer was made. When it was made anew, somebody else may have written in between."""
 
     def open(self) -> None:
         """Make the producer anew and settle any transaction left open under its id. Raises KafkaDown to retry."""
@@ -81,6 +118,7 @@ class TransactionalProducer:
         except KafkaException as error:
             raise translate(error, f"opening transactions as {self._id}", self._settings) from None
         self._producer = producer
+        self.opened += 1
 
     def settle(self) -> None:
         """Make the producer anew if it was dropped, so that its last transaction is ended before anybody claims."""
@@ -104,25 +142,71 @@ class TransactionalProducer:
         self._producer = None
 
     def publish(
-        self, outputs: Iterable[Output], offsets: Mapping[Place, tuple[int, str]], group_metadata: Any | None
-    ) -> None:
+        self, outputs: Iterable[Output], offsets: Mapping[Place, tuple[int, str]], group_metadata: Any | None,
+        *, careful: bool = False,
+    ) -> None:  # fmt: skip
         """Write ``outputs`` and commit ``offsets`` (offset, metadata) for the group, all in one transaction.
 
+        ``careful``, which is slower, finds out which output the broker does not take and raises Unwritable for it.
         Raises Disturbed when it did not happen or may not have happened: the caller must claim again. Fenced if a
         newer process has the id. ``offsets`` may be empty; then ``group_metadata`` is not needed.
         """
         if offsets and group_metadata is None:
             raise Disturbed("the group is being rebalanced; nothing can be committed")
+
+        refused = _Refusals() if careful else None
+
+        def write(producer: Producer) -> None:
+            for output in outputs:
+                self._produce(producer, output, refused.watch(output) if refused is not None else None)
+            if offsets:
+                parts = [TopicPartition(t, p, offset, metadata) for (t, p), (offset, metadata) in offsets.items()]
+                producer.send_offsets_to_transaction(parts, group_metadata, CALL_TIMEOUT_S)
+
+        try:
+            self._transact(write)
+        except Disturbed as error:
+            if refused is None or refused.largest is None or isinstance(error, Fenced):
+                raise
+            raise Unwritable(*refused.largest) from None
+
+    def publish_linked(
+        self, outputs: Sequence[Output], links: Callable[[list[Landed]], Iterable[Output]]
+    ) -> list[Landed]:
+        """Write ``outputs``, then the records that ``links`` makes of where each of them lies, all in one transaction.
+
+        Raises as ``publish`` does. Slower than that: it waits for the broker between the two.
+        """
+        landed: list[Landed | None] = [None] * len(outputs)
+        failed = KafkaError(KafkaError._MSG_TIMED_OUT, "not every record was acknowledged")
+
+        def report(at: int) -> Callable[[KafkaError | None, Message], None]:
+            def take(error: KafkaError | None, message: Message) -> None:
+                if error is None:
+                    landed[at] = (str(message.topic()), int(message.partition() or 0), int(message.offset() or 0))
+
+            return take
+
+        def write(producer: Producer) -> None:
+            for at, output in enumerate(outputs):
+                self._produce(producer, output, report(at))
+            if producer.flush(CALL_TIMEOUT_S) or None in landed:
+                # Why is said by the end of the transaction, not by its records: another process took over, or not.
+                producer.abort_transaction(CALL_TIMEOUT_S)
+                raise KafkaException(failed)
+            for output in links(cast("list[Landed]", landed)):
+                self._produce(producer, output)
+
+        self._transact(write)
+        return cast("list[Landed]", landed)
+
+    def _transact(self, write: Callable[[Producer], None]) -> None:
         self.settle()
         producer = self._producer
         assert producer is not None  # noqa: S101 - opened above
         try:
             producer.begin_transaction()
-            for output in outputs:
-                self._produce(producer, output)
-            if offsets:
-                parts = [TopicPartition(t, p, offset, metadata) for (t, p), (offset, metadata) in offsets.items()]
-                producer.send_offsets_to_transaction(parts, group_metadata, CALL_TIMEOUT_S)
+            write(producer)
             started = time.monotonic()
             producer.commit_transaction(CALL_TIMEOUT_S)
         except KafkaException as error:
@@ -140,10 +224,16 @@ class TransactionalProducer:
         """Let go of the producer at the end of the program; nothing is under way then."""
         self._producer = None
 
-    def _produce(self, producer: Producer, output: Output) -> None:
+    def _produce(
+        self, producer: Producer, output: Output, report: Callable[[KafkaError | None, Message], None] | None = None
+    ) -> None:
         while True:
             try:
-                if output.headers is None:
+                if report is not None:
+                    producer.produce(
+                        output.topic, output.value, output.key, output.partition, report, headers=output.headers or []
+                    )
+                elif output.headers is None:
                     producer.produce(output.topic, output.value, output.key, output.partition)
                 else:
                     producer.produce(output.topic, output.value, output.key, output.partition, headers=output.headers)

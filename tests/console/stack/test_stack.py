@@ -23,7 +23,7 @@ from tests.deployment import OFFERFLOW
 from tests.waiting import until
 
 pytestmark = pytest.mark.broker
-ALL = {"kafka", "valkey", "validation-1", "rules-1", "ingest"}
+ALL = {"kafka", "valkey", "validation-1", "rules-1", "ingest", "console"}
 
 
 @pytest.fixture(scope="module")
@@ -44,12 +44,15 @@ def test_up_tells_where_everything_is(stack: Stack, told: dict[str, Any]) -> Non
     ]  # fmt: skip
     assert re.fullmatch(r"127\.0\.0\.1:\d+", told["kafka"])
     assert re.fullmatch(r"redis://127\.0\.0\.1:\d+/0", told["redis"])
-    assert (told["console"], told["registry"], told["topic_prefix"]) == (None, None, "offerflow.")
+    assert told["topic_prefix"] == "offerflow."
+    assert told["registry"] == told["console"] + "/registry"
     assert check_key(told["api_key"])
     assert told["api_key"].startswith("sk_")
-    assert len(told["metrics"]) == 3
+    assert len(told["metrics"]) == 4
     assert all("offerflow_" in httpx.get(url).text for url in told["metrics"])
     assert httpx.get(told["ingest"]).status_code < 500
+    assert httpx.get(told["console"]).json()["registry"] == told["registry"]
+    assert httpx.get(told["registry"] + "/schemas/types").json() == ["AVRO"]
     assert {path.stem for path in Path(told["logs"]).glob("*.log")} >= ALL | {"supervisor"}
 
 
@@ -88,7 +91,7 @@ def test_workers_join_and_leave(stack: Stack, told: dict[str, Any]) -> None:
     """More workers join, fewer leave, none at all is possible; who stays is not restarted."""
     first = stack.pids()
     more = stack.up("--validation-workers", 2, "--rules-workers", 3)
-    assert len(more["metrics"]) == 6
+    assert len(more["metrics"]) == 7
     second = stack.pids()
     assert set(second) == ALL | {"validation-2", "rules-2", "rules-3"}
     assert {name: second[name] for name in ALL} == first

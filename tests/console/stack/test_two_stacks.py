@@ -60,13 +60,16 @@ def test_two_stacks_run_side_by_side(make_stack: Callable[[str], Stack]) -> None
 
 
 def test_services_of_ones_own_are_used_instead(make_stack: Callable[[str], Stack]) -> None:
-    """With both addresses in the environment no broker and no Valkey is started, and theirs are told."""
+    """With both addresses in the environment no broker and no Valkey is started, and theirs are told; so is the
+    registry that is named."""
     theirs, mine = make_stack("theirs"), make_stack("mine")
     told = json.loads(services(theirs, "up").stdout)
-    named = {"OFFERFLOW_KAFKA__BOOTSTRAP_SERVERS": told["kafka"], "OFFERFLOW_REDIS__URL": told["redis"]}
+    named = {"OFFERFLOW_KAFKA__BOOTSTRAP_SERVERS": told["kafka"], "OFFERFLOW_REDIS__URL": told["redis"],
+             "OFFERFLOW_REGISTRY__URL": "http://127.0.0.1:1"}  # fmt: skip
     answer = mine.up(**named, OFFERFLOW_TOPIC_PREFIX="mine.")
     assert (answer["kafka"], answer["redis"], answer["topic_prefix"]) == (told["kafka"], told["redis"], "mine.")
-    assert set(mine.programs()) == {"validation-1", "rules-1", "ingest"}
+    assert answer["registry"] == "http://127.0.0.1:1"
+    assert set(mine.programs()) == {"validation-1", "rules-1", "ingest", "console"}
     assert mine.run("down").returncode == 0
     assert len(theirs.processes()) == 2
     assert services(theirs, "down").returncode == 0

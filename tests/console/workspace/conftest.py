@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from console.workspace.change import Change, plan_change
+from console.workspace.change import Change, plan_change, plan_rollback
+from console.workspace.commit import Author, release_records
 from console.workspace.definitions import Definition, read_workspace
 from console.workspace.problems import Problem, WorkspaceProblems
 from offerflow.catalog.view import Catalog, Value
@@ -66,9 +67,16 @@ class Deployed:
         assert found.said == []
         return plan_change(self.catalog, found.defined, prune=prune)
 
-    def apply(self, files: Files, *, prune: bool = False) -> Change:
-        change = self.plan(files, prune=prune)
-        for key, value in change.records.items():
+    def apply(self, files: Files, *, prune: bool = False, by: str = "ana@laptop", how: str = "apply") -> Change:
+        """``how`` other than apply: as the console or a command would write the same."""
+        return self.write(self.plan(files, prune=prune), by, how)
+
+    def roll_back(self, serial: int) -> Change:
+        return self.write(plan_rollback(self.catalog, serial), "ops@night", f"rollback to {serial}")
+
+    def write(self, change: Change, by: str, how: str) -> Change:
+        at = f"2026-03-05T10:00:{change.serial:02}.000Z"
+        for key, value in {**change.records, **release_records(self.catalog, change, Author(by, how), at)}.items():
             if value is None:
                 del self.records[key]
             else:

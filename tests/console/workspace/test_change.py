@@ -144,6 +144,7 @@ def test_a_schema_that_was_applied_never_changes(deployed: Deployed) -> None:
     assert 'expected "version": 2' in said
     change = deployed.apply(without(A_avsc=event(version=2, fields=fields)))
     assert lines(change) == ["add event A@2"]
+    assert change.lines[0].against == "A@1"
     assert change.ruleset
     assert plan_of(deployed.catalog).by_name["A"].id == 1001
     deployed.apply(without("A.avsc", A2_avsc=event(version=2, fields=fields)), prune=True)
@@ -202,8 +203,11 @@ def test_what_breaks_the_catalog_is_told(deployed: Deployed) -> None:
     (said,) = deployed.refused(without("c.yaml"), prune=True)
     assert said.startswith("o.yaml:3: ")
     fields = [{"name": "meta", "type": "events.Meta"}, {"name": "z", "type": "double"}]
-    (said,) = deployed.refused({"A2.avsc": event(version=2, fields=fields)})
-    assert said.startswith("catalog/condition/c:1: where: column 1 of the expression: A has no property 'x'")
+    (said,) = deployed.refused({"A2.avsc": event(version=2, fields=fields, compatibility="NONE")})
+    assert said == (
+        "A2.avsc:1: live offer o (condition c) would break: where: column 1 of the expression: A has no property 'x';"
+        " it has z; keep what it uses, or change it in the same apply"
+    )
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from console.workspace.definitions import read_workspace
@@ -131,6 +131,7 @@ def test_yaml_values_are_plain(read: Callable[[Files], Read]) -> None:
      "'", "|", ">", "#", "---\n", "...", "%YAML 1.1\n", "all", "where", "?", ",", "5", "true", "null", "<<", "\t",
      "\\u12", "🙂"]
 ), max_size=25).map(lambda parts: "".join(parts).encode()), suffix=st.sampled_from(["yaml", "avsc"]))  # fmt: skip
+@example(content=b"&a x: &a y", suffix="yaml")  # an anchor used again
 def test_any_file(tmp_path: Path, content: bytes, suffix: str) -> None:
     """Whatever stands in a file is definitions or problems with a line of it, and never an exception."""
     path = tmp_path / f"x.{suffix}"

@@ -239,8 +239,16 @@ def test_a_fault_of_ours_is_500_and_not_a_dropped_connection() -> None:
     assert (answer.status_code, answer.json()["error"]) == (500, "internal")
 
 
-def test_requests_are_counted_by_protocol_and_code() -> None:
-    """The counter moves by one for the code that was answered."""
-    before = ingest_requests.labels("native", "202")._value.get()
-    Edge().post(PURCHASE)
-    assert ingest_requests.labels("native", "202")._value.get() == before + 1
+@pytest.mark.parametrize(
+    ("body", "key", "labels"),
+    [
+        (PURCHASE, KEY, ("native", "202", "local-server")),
+        (["?"], KEY, ("native", "400", "local-server")),
+        (PURCHASE, "sk_of_nobody", ("native", "401", "")),
+    ],
+)
+def test_requests_are_counted_by_protocol_code_and_source(body: object, key: str, labels: tuple[str, ...]) -> None:
+    """The counter moves by one for the code that was answered, under the source of the key if there is one."""
+    before = ingest_requests.labels(*labels)._value.get()
+    Edge().post(body, key=key)
+    assert ingest_requests.labels(*labels)._value.get() == before + 1

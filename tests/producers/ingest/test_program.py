@@ -50,7 +50,7 @@ def test_it_starts_before_its_topics_and_takes_events_once_they_are_there(
     assert sorted(event["event_id"] for event in found) == sorted(answer.json()["ids"])
     assert {event["source"] for event in found} == {"local-server"}
     shown = httpx.get(f"{program.url}/metrics", timeout=5).text
-    assert 'offerflow_ingest_requests_total{code="202",protocol="native"} 1.0' in shown
+    assert 'offerflow_ingest_requests_total{code="202",protocol="native",source="local-server"} 1.0' in shown
 
 
 def test_sigterm_finishes_what_was_begun(deployment: Callable[..., Deployment]) -> None:

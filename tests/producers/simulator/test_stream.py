@@ -65,8 +65,8 @@ def test_every_kind_is_there_however_short_the_run() -> None:
     """A run with any broken records has each kind at least once, for every reason there is."""
     assert {record.what for record in sent(users=15)} >= {kind.name for kind in KINDS}
     assert {kind.reason for kind in KINDS} == {
-        "too_large", "undecodable", "unknown_source", "unknown_event", "origin_forbidden", "missing_user",
-        "clock_skew", "schema_violation", "rule_of_plan_violation", "duplicate_conflict",
+        "too_large", "undecodable", "unknown_schema", "unknown_source", "unknown_event", "origin_forbidden",
+        "missing_user", "clock_skew", "schema_violation", "rule_of_plan_violation", "duplicate_conflict",
     }  # fmt: skip
 
 

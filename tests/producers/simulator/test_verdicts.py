@@ -9,7 +9,6 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
-from consumers.validation.step import Channel, Emit, Skip, Step
 from offerflow.catalog.view import Source
 from producers.simulator.broken import KINDS
 from producers.simulator.event import BACKEND, INTEGRATION, SDK, Sent
@@ -17,6 +16,7 @@ from producers.simulator.lives import LONGEST
 from producers.simulator.stream import Options, Stream
 from schemas.dead_letter import DeadLetter
 from schemas.plan import Plan, parse_event_schema
+from schemas.step import Channel, Emit, Skip, Step
 
 ROOT = Path(__file__).parents[3]
 START = 1_772_000_000_000

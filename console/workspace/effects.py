@@ -1,0 +1,52 @@
+"""What a diff means: whom it breaks, which offers and conditions it touches."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from dataclasses import replace
+
+from console.workspace.event_effects import NewestChange, event_effects
+from console.workspace.lines import Effect, Line
+from console.workspace.source_effects import source_effects
+from console.workspace.state import State, newest_events
+from console.workspace.traffic import LoadTraffic
+from console.workspace.uses import Uses
+
+
+def with_effects(lines: list[Line], before: State, after: State, traffic: LoadTraffic | None = None) -> list[Line]:
+    """The lines with what they mean. ``traffic`` is asked who sent what, if that matters; without it every source
+    whose origin may send an event counts as its sender."""
+    teller = _Teller(before, after, traffic)
+    return [replace(line, effects=tuple(teller.effects(line))) for line in lines]
+
+
+class _Teller:
+    """Looks through both states once, whatever the number of lines."""
+
+    def __init__(self, before: State, after: State, traffic: LoadTraffic | None) -> None:
+        self._before, self._after, self._traffic = before, after, traffic
+        self._newest = newest_events(before), newest_events(after)
+        self._uses = functools.cache(lambda: Uses(after, before))
+        self._used = functools.cache(lambda: Uses(before))
+
+    def effects(self, line: Line) -> Iterator[Effect]:
+        if line.kind == "event":
+            name = line.id.rpartition("@")[0]
+            old, new = (newest.get(name) for newest in self._newest)
+            change = NewestChange(line, old, new, self._before, self._after, self._uses, self._traffic)
+            yield from event_effects(change)
+        elif line.kind == "source":
+            yield from source_effects(line, self._before, self._after)
+        elif line.kind == "condition":
+            uses = self._used() if line.action == "remove" else self._uses()
+            users = uses.offers_of([line.name])
+            if users:
+                names = tuple(f"offer/{user}" for user in users)
+                yield Effect("touches", f"offers that use it: {', '.join(users)}", names)
+            if line.action == "change":
+                yield Effect("note", "leaves that are new count from now on; nothing is back-filled")
+        elif line.action == "remove":
+            yield Effect("note", "nobody enters any more; users inside finish under the definition they began with")
+        elif line.action == "change":
+            yield Effect("note", "users inside finish under the definition they began with")
