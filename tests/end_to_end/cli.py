@@ -84,10 +84,15 @@ class Stack:
 
     def kill(self, name: str) -> None:
         """SIGKILL, and wait until another process has taken its place and the stack is well again."""
-        old = self.pid(name)
-        os.kill(old, signal.SIGKILL)
-        until(lambda: self._pid(name) not in (0, old), f"{name} to be started again", 90, self.state)
+        before = self._supervised(name)
+        os.kill(self.pid(name), signal.SIGKILL)
+        until(lambda: self._supervised(name) not in (None, before), f"{name} to be started again", 90, self.state)
         until(lambda: self.run("status").returncode == 0, "the stack to be well", 90, self.state)
+
+    def _supervised(self, name: str) -> int | None:
+        """What the supervisor has started for a program, from its file: a command each time would cost the machine."""
+        state = json.loads((self.directory / ".offerflow" / "state.json").read_text(encoding="utf-8"))
+        return next((program["pid"] for program in state["programs"] if program["name"] == name), None)
 
     def folded(self) -> dict[int, int]:
         """Where the rules stage stands in each journal partition."""

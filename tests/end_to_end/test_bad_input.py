@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import random
+import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from tests.deployment import Deployment
 from tests.end_to_end.coffee import RAW, WORKSPACE, Raw, Traffic, hostile
+from tests.end_to_end.odd_headers import odd_headers, strangers
+from tests.end_to_end.three_forms import NEXT
 from tests.oracle import topics
 from tests.waiting import until
 
@@ -16,30 +21,41 @@ pytestmark = pytest.mark.broker
 MIB = 1024 * 1024
 
 
-def _running(deployment: Callable[..., Deployment]) -> Deployment:
+INPUTS = (*RAW, "raw.replay")
+
+
+def _running(deployment: Callable[..., Deployment], *more: Path) -> Deployment:
     made = deployment()
     made.create_topics()
-    made.apply(WORKSPACE)
-    made.validation().wait_ready()
-    made.rules().wait_ready()
+    made.apply(WORKSPACE, *more)
+    programs = made.validation(), made.rules()
+    for program in programs:
+        program.wait_ready()
     return made
 
 
 def _send(deployment: Deployment, raws: list[Raw]) -> None:
-    for topic in RAW:
+    for topic in INPUTS:
         deployment.produce(topic, [raw[1:] for raw in raws if raw[0] == topic])
 
 
 def test_every_byte_is_journalled_or_preserved(deployment: Callable[..., Deployment]) -> None:
-    """Hostile records amid good ones: raw equals journal, dead letters and switched-off events, byte for byte."""
-    running = _running(deployment)
-    raws = [*Traffic(5).take(1500), *hostile(5, 3000), *Traffic(6).take(500)]
+    """Hostile values and headers amid good ones, in every form and on the topic of replays: raw equals journal, dead
+    letters and switched-off events, byte for byte, and no worker dies of it."""
+    running = _running(deployment, NEXT)
+    ids = running.schema_ids()
+    now = int(time.time() * 1000)
+    raws = [
+        *Traffic(5).take(1500), *hostile(5, 2500), *odd_headers(5, ids, 1500),
+        *strangers(5, ids, running.prefix, now, 1000), *Traffic(6).take(500),
+    ]  # fmt: skip
     _send(running, raws)
-    running.wait_idle(RAW)
-    examined = running.examine(WORKSPACE)
+    running.wait_idle(INPUTS)
+    examined = running.examine(WORKSPACE, NEXT)
     assert not examined.report, str(examined.report)
     assert examined.totals["events"] == len(raws)
     assert examined.totals["entries"] > 0
+    assert all(program.process.poll() is None for program in running.programs)
 
 
 def _big(size: int) -> bytes:
@@ -58,6 +74,9 @@ def test_records_far_over_the_limit_become_dead_letters(deployment: Callable[...
         ("raw.backend", b"big", b"\x00" * 6 * MIB, [("trace", b"1")]),
         ("raw.backend", b"big", b"[" * 60 * MIB, []),
         ("raw.backend", b"k" * 2 * MIB, b"{}", [("h" * 300, b"v" * MIB), ("h", None), ("h", b"")]),
+        ("raw.backend", None, random.Random(1).randbytes(1_900_000), [("what compresses", b"not at all")]),
+        ("raw.backend", None, b"\x00\x00\x00\x03\xe8" + b"\xfe\xff\xff\xff\x0f" * 200_000, []),
+        ("raw.backend", None, None, [(f"h{n}", None) for n in range(20_000)]),
         ("raw.backend", b"big", _big(200), []),
     ]
     for raw in odd:
@@ -65,8 +84,8 @@ def test_records_far_over_the_limit_become_dead_letters(deployment: Callable[...
     running.wait_idle(RAW)
     examined = running.examine(WORKSPACE)
     assert not examined.report, str(examined.report)
-    assert examined.totals["dead_letters"] == {"too_large": 3, "undecodable": 1}
-    assert len(examined.deads) == 4
+    assert examined.totals["dead_letters"] == {"too_large": 4, "undecodable": 3}
+    assert len(examined.deads) == 7
 
 
 def test_batches_and_partitions_of_any_size(deployment: Callable[..., Deployment]) -> None:

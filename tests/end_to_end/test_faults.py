@@ -15,7 +15,7 @@ from tests.end_to_end.coffee import LATER, WORKSPACE, Raw, Traffic
 from tests.waiting import until
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
-SLICE, BETWEEN = 400, 0.25
+SLICE, BETWEEN = 400, 1.0
 
 
 class Load:

@@ -33,7 +33,7 @@ def test_records_of_a_retired_topic_wait_for_its_source(deployment: Callable[...
     sources = tmp_path / "sources.yaml"
     sources.write_text(OWN)
     here.apply(tmp_path)
-    worker = here.validation()
+    worker = here.validation().wait_ready()
     here.produce("raw.gym", visits(0, 500))
     until(lambda: worker.metric("offerflow_events_total") >= 500, "the first visits to be judged", 60, worker.tail)
 

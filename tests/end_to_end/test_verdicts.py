@@ -9,15 +9,17 @@ from typing import Any
 import fastavro
 import pytest
 
-from consumers.validation.step import Channel, Emit, Skip, Step
 from offerflow.catalog.view import Source
 from schemas.dead_letter import DeadLetter
 from schemas.plan import Plan, parse_event_schema
+from schemas.step import Channel, Emit, Skip, Step
 from tests.end_to_end.coffee import WORKSPACE, Raw, Traffic, hostile
+from tests.end_to_end.odd_headers import odd_headers, strangers
+from tests.end_to_end.three_forms import NEXT, ThreeForms
 from tests.oracle import wire
 from tests.oracle.judge import judge
 from tests.oracle.model import Dead, Event, Record, Verdict
-from tests.oracle.workspace import Workspace, read, with_meta
+from tests.oracle.workspace import Workspace, read
 
 NOW = 1_790_000_000_000
 
@@ -43,11 +45,12 @@ class Both:
 
     def __init__(self, plan: Workspace) -> None:
         self.plan = plan
-        types = {one.name: one for one in plan.types.values()}
-        parsed = [parse_event_schema(one.schema, 1000 + n) for n, one in enumerate(types.values())]
+        self.ids = {key: 1000 + n for n, key in enumerate(plan.versions)}
+        plan.ids = {self.ids[key]: one for key, one in plan.versions.items()}
+        parsed = [parse_event_schema(one.schema, self.ids[key]) for key, one in plan.versions.items()]
         self.readers = {
-            one.id: (one.name, one.version, fastavro.parse_schema(wire.plain(with_meta(types[one.name].schema))))
-            for one in parsed
+            schema_id: (one.name, one.version, fastavro.parse_schema(wire.plain(one.whole)))
+            for schema_id, one in plan.ids.items()
         }
         sources = {
             one.id: Source(one.id, one.origin, one.topics, dict.fromkeys(one.switched_off, False))
@@ -57,6 +60,7 @@ class Both:
         for topic in plan.topics():
             only = plan.only_source_of(topic)
             channels[topic] = Channel(topic, "ID", plan.origin_of(topic), only.id if only else None)
+        plan.topic_ids = dict.fromkeys(channels, "ID")
         self.step = Step(Plan(parsed), sources, channels)
 
     def __call__(self, record: Record) -> tuple[Verdict, Verdict | str]:
@@ -82,12 +86,18 @@ def _told(verdict: Verdict | str) -> str:
     return verdict.canonical() if isinstance(verdict, Event) else "dropped"
 
 
-@pytest.mark.parametrize("traffic", ["usual", "hostile"])
+@pytest.mark.parametrize("traffic", ["usual", "hostile", "three forms", "odd headers", "strangers"])
 def test_the_step_judges_as_the_oracle_does(traffic: str) -> None:
     """Thousands of records, good and bad, get the same verdict, reason and journal content from both."""
-    raws: Iterable[Raw] = Traffic(11).take(4000) if traffic == "usual" else hostile(11, 4000)
-    both, kinds = Both(read([WORKSPACE])), Counter[str]()
-    for n, (topic, key, value, headers) in enumerate(raws):
+    both, kinds = Both(read([WORKSPACE, NEXT])), Counter[str]()
+    raws: dict[str, Iterable[Raw]] = {
+        "usual": Traffic(11).take(4000),
+        "hostile": hostile(11, 4000),
+        "three forms": ThreeForms(11, both.ids).take(8000),
+        "odd headers": odd_headers(11, both.ids, 4000),
+        "strangers": strangers(11, both.ids, "", NOW, 4000),
+    }
+    for n, (topic, key, value, headers) in enumerate(raws[traffic]):
         record = Record(topic, "ID", n % 8, n, NOW, key, value, tuple(headers))
         mine, theirs = both(record)
         assert _told(theirs) == _told(mine), f"the oracle says {mine}, the step {theirs}, of {value!r:.500}"

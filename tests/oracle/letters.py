@@ -9,6 +9,7 @@ from tests.oracle import wire
 from tests.oracle.compare import Report
 from tests.oracle.identity import identifier
 from tests.oracle.model import Dead, Record
+from tests.oracle.replayed import attempts
 
 
 def check_dead_letters(
@@ -16,6 +17,7 @@ def check_dead_letters(
     letters: list[Record],
     deads: dict[tuple[str, int, int], Dead],
     originals: dict[tuple[str, int, int], Record],
+    prefix: str,
 ) -> None:
     schemas = wire.output_schemas()
     seen: dict[tuple[str, int, int], str] = {}
@@ -29,7 +31,7 @@ def check_dead_letters(
             why = f"{letter['reason']}, {letter['detail']}"
             report.wrong.append(f"dead letter {record.where} of {at} was not due: {why}")
         else:
-            differences = _judge_letter(letter, record, deads[at], originals[at])
+            differences = judge_letter(letter, record, deads[at], originals[at], prefix)
             report.wrong += [f"dead letter {record.where} of {at}: {line}" for line in differences]
         seen[at] = record.where
     for at, dead in deads.items():
@@ -38,7 +40,8 @@ def check_dead_letters(
             report.missing.append(f"dead letter of {at}: {dead.reason} ({dead.why}), value {value}")
 
 
-def _judge_letter(letter: dict[str, Any], record: Record, dead: Dead, original: Record) -> Iterable[str]:
+def judge_letter(letter: dict[str, Any], record: Record, dead: Dead, original: Record, prefix: str) -> Iterable[str]:
+    """What a decoded dead letter has wrong, ``record`` being where it lies."""
     if letter["reason"] != dead.reason:
         yield f"{letter['reason']} ({letter['detail']}), expected {dead.reason} ({dead.why}): {original.value!r:.200}"
     for name in ("timestamp", "key", "value"):
@@ -50,6 +53,8 @@ def _judge_letter(letter: dict[str, Any], record: Record, dead: Dead, original: 
         yield f"id {letter['id']}"
     if record.key != original.key:
         yield f"key {record.key!r}, the original's is {original.key!r}"
-    told = {name: letter[name] for name in ("detail", "attempts", "component", "version", "failed_at")}
+    if letter["attempts"] != attempts(original, prefix):
+        yield f"attempts {letter['attempts']}, expected {attempts(original, prefix)}"
+    told = {name: letter[name] for name in ("detail", "component", "version", "failed_at")}
     if not all(told.values()):
         yield f"does not say all of {told}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from tests.oracle.expression import holds
@@ -34,9 +35,10 @@ class Rules:
             return self.true(self.plan.conditions[condition["condition"]], events, since)
         for group, combine in (("all", all), ("any", any), ("none", lambda asked: not any(asked))):
             if group in condition:
-                return bool(combine([self.true(one, events, since) for one in condition[group]]))
-        start = -1 if since is None else since[name_of(condition, self.plan)]
-        return sum(one.offset > start and self.hit(condition, one) for one in events) >= _least(condition)
+                return bool(combine(self.true(one, events, since) for one in condition[group]))
+        start, least = -1 if since is None else since[name_of(condition, self.plan)], _least(condition)
+        hits = (one for one in events if one.offset > start and self.hit(condition, one))
+        return len(list(islice(hits, least))) == least
 
     def hit(self, leaf: Any, placed: Placed) -> bool:
         """Whether the leaf counts this event. Judged once per leaf and event: a list is gone through many times."""

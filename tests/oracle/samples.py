@@ -42,13 +42,15 @@ def plan(**more: Any) -> Workspace:
         unplanned="allow",
     )
     strict = event_type("Strict", "Strict", unplanned="dead-letter")
-    types = {name: one for one in (bought, seen, moved, strict) for name in one.names}
     sources = [
         Source("shop", "backend", ("raw.backend", "raw.own")),
         Source("app", "sdk", (), frozenset({"Screen Viewed"})),
         Source("web", "sdk"),
     ]
-    return Workspace(types, {one.id: one for one in sources}, **more)
+    made = Workspace(sources={one.id: one for one in sources}, **more)
+    for one in (bought, seen, moved, strict):
+        made.add(one)
+    return made
 
 
 def record(value: Any, topic: str = "raw.backend", **more: Any) -> Record:

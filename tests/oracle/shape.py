@@ -1,4 +1,8 @@
-"""Whether a JSON value fits an Avro type, and what the journal then carries. Nothing is coerced, nothing is lost."""
+"""Whether a JSON value fits an Avro type, and what it then is. Nothing is coerced, nothing is lost.
+
+A fitted value is a tree of plain values in which each value of a union is a ``Branch``, so that what the plan asks of a
+branch can be asked of the one that was taken. ``bare`` takes the branches out: what the journal carries.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ import json
 import re
 import struct
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Any
+from typing import Any, NamedTuple
 
 _RFC3339 = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:([Zz])|([+-])(\d\d):(\d\d))", re.ASCII
@@ -20,6 +24,22 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 class MisfitError(Exception):
     """The value does not fit; the message says where and why."""
+
+
+class Branch(NamedTuple):
+    """A value of a union, with the index of the branch it took."""
+
+    index: int
+    value: Any
+
+
+def bare(tree: Any) -> Any:
+    """The tree without its branches."""
+    if isinstance(tree, Branch):
+        return bare(tree.value)
+    if isinstance(tree, dict):
+        return {name: bare(value) for name, value in tree.items()}
+    return [bare(value) for value in tree] if isinstance(tree, list) else tree
 
 
 def milliseconds(text: str) -> int | None:
@@ -37,14 +57,14 @@ def milliseconds(text: str) -> int | None:
     return whole * 1000 + int(((parts[7] or "") + "000")[:3])
 
 
-def fit(value: Any, schema: Any, where: str) -> Any:
-    """The value as the journal carries it, or MisfitError."""
+def fit(value: Any, schema: Any, where: str, closed: bool = False) -> Any:
+    """The value as a tree of the type, or MisfitError. ``closed``: nested records must have nothing else."""
     if isinstance(schema, list):
-        return _fit_union(value, schema, where)
+        return _fit_union(value, schema, where, closed)
     kind = schema if isinstance(schema, str) else schema["type"]
     logical = schema.get("logicalType") if isinstance(schema, dict) else None
     if isinstance(kind, dict | list):
-        return fit(value, kind, where)
+        return fit(value, kind, where, closed)
     if logical == "timestamp-millis":
         moment = milliseconds(value) if isinstance(value, str) else value
         if type(moment) is not int or moment not in TIMES:
@@ -56,37 +76,40 @@ def fit(value: Any, schema: Any, where: str) -> Any:
         if fitted is _NO:
             raise MisfitError(f"{where} is not {kind}")
         return fitted
-    return _fit_complex(value, kind, schema, where)
+    return _fit_complex(value, kind, schema, where, closed)
 
 
-def _fit_union(value: Any, branches: list[Any], where: str) -> Any:
-    for branch in branches:
+def _fit_union(value: Any, branches: list[Any], where: str, closed: bool) -> Branch:
+    for at, branch in enumerate(branches):
         try:
-            return fit(value, branch, where)
+            return Branch(at, fit(value, branch, where, closed))
         except MisfitError:
             continue
     raise MisfitError(f"{where} fits no branch of its union")
 
 
-def _fit_complex(value: Any, kind: str, schema: dict[str, Any], where: str) -> Any:
+def _fit_complex(value: Any, kind: str, schema: dict[str, Any], where: str, closed: bool) -> Any:
     if kind == "enum" and isinstance(value, str) and value in schema["symbols"]:
         return value
     if kind == "array" and isinstance(value, list):
-        return [fit(item, schema["items"], f"{where}[{n}]") for n, item in enumerate(value)]
+        return [fit(item, schema["items"], f"{where}[{n}]", closed) for n, item in enumerate(value)]
     if kind == "map" and isinstance(value, dict):
-        return {name: fit(item, schema["values"], f"{where}.{name}") for name, item in value.items()}
+        return {name: fit(item, schema["values"], f"{where}.{name}", closed) for name, item in value.items()}
     if kind == "record" and isinstance(value, dict):
-        return {one["name"]: fit_field(value, one, f"{where}.") for one in schema["fields"]}
+        names = {one["name"] for one in schema["fields"]}
+        if closed and not names.issuperset(value):
+            raise MisfitError(f"{where} has what is not planned: {sorted(set(value) - names)}")
+        return {one["name"]: fit_field(value, one, f"{where}.", closed) for one in schema["fields"]}
     raise MisfitError(f"{where} is not a {kind}")
 
 
-def fit_field(values: dict[str, Any], field: dict[str, Any], prefix: str = "") -> Any:
+def fit_field(values: dict[str, Any], field: dict[str, Any], prefix: str = "", closed: bool = False) -> Any:
     """A field of a record: what came, else its default, else MisfitError."""
     name = field["name"]
     if name in values:
-        return fit(values[name], field["type"], prefix + name)
+        return fit(values[name], field["type"], prefix + name, closed)
     if "default" in field:
-        return field["default"]
+        return fit(field["default"], field["type"], prefix + name)
     raise MisfitError(f"{prefix}{name} is missing")
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.oracle.shape import MisfitError, fit, milliseconds
+from tests.oracle.shape import Branch, MisfitError, bare, fit, milliseconds
 
 TIME = {"type": "long", "logicalType": "timestamp-millis"}
 SIZE = {"type": "enum", "name": "Size", "symbols": ["small", "large"]}
@@ -39,8 +39,16 @@ LINE = {
 )
 def test_fits(value: Any, schema: Any, carried: Any) -> None:
     """Numbers pass without loss, times as RFC 3339, records with their defaults."""
-    assert fit(value, schema, "p") == carried
-    assert type(fit(value, schema, "p")) is type(carried)
+    fitted = bare(fit(value, schema, "p"))
+    assert fitted == carried
+    assert type(fitted) is type(carried)
+
+
+def test_a_union_remembers_its_branch() -> None:
+    """The first branch that the value fits, also inside arrays and records."""
+    assert fit([5, "x", None], {"type": "array", "items": ["null", "double", "int", "string"]}, "p") == [
+        Branch(1, 5.0), Branch(3, "x"), Branch(0, None),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -69,6 +77,12 @@ def test_does_not_fit(value: Any, schema: Any) -> None:
     """Nothing is coerced and nothing is rounded."""
     with pytest.raises(MisfitError):
         fit(value, schema, "p")
+
+
+def test_a_closed_record_takes_nothing_else() -> None:
+    """Under `unplanned: dead-letter` a nested record is as strict as the event."""
+    with pytest.raises(MisfitError):
+        fit({"sku": "x", "more": 1}, LINE, "p", closed=True)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from typing import Any
 
 import fastavro
 import pytest
+from xxhash import xxh3_64_digest
 
 from tests.oracle import wire
 from tests.oracle.identity import identifier, partition_of
@@ -37,13 +38,16 @@ def _lies(topic: str, offset: int, value: bytes, key: bytes, headers: tuple[Any,
     return Record(PREFIX + topic, "ID", PARTITION, offset, NOON, key, value, headers)
 
 
-def _journal(workspace: Workspace, offset: int, event_id: str, order: str, content_hash: int) -> Record:
+def _journal(workspace: Workspace, offset: int, event_id: str, order: str, more: int = 0) -> Record:
+    schema = workspace.types["Bought"].schema
+    properties = {"order": order, "amount": 10.0, "code": None, "email": None}
+    bare = _framed(1000, {**schema, "fields": schema["fields"][1:]}, properties)[1:]
     meta = {
         "event_id": event_id, "user_id": "u1", "anonymous_id": None, "time": NOON, "received_at": NOON,
-        "source": "shop", "origin": "backend", "lateness": "normal", "content_hash": content_hash,
+        "source": "shop", "origin": "backend", "lateness": "normal",
+        "content_hash": int.from_bytes(xxh3_64_digest(bare), "big", signed=True) + more,
     }  # fmt: skip
-    value = {"meta": meta, "order": order, "amount": 10.0, "code": None, "email": None}
-    return _lies("journal", offset, _framed(1000, with_meta(workspace.types["Bought"].schema), value), b"u:u1")
+    return _lies("journal", offset, _framed(1000, with_meta(schema), {"meta": meta, **properties}), b"u:u1")
 
 
 def _workspace() -> Workspace:
@@ -74,8 +78,8 @@ def _right() -> Topics:
                 replace(_lies("journal", 0, _framed(2, activated, {"ruleset": "R"}), b"ruleset"), partition=n)
                 for n in range(8)
             ),
-            _journal(workspace, 1, "e1", "o-1", 11),
-            _journal(workspace, 2, "e2", "o-2", 22),
+            _journal(workspace, 1, "e1", "o-1"),
+            _journal(workspace, 2, "e2", "o-2"),
         ],
         "dead-letter": [_lies("dead-letter", 0, letter, b"k")],
         **_outputs(),
@@ -190,3 +194,10 @@ def test_journal_order_is_judged() -> None:
     _swap_journal(lying)
     report = judge_all(lying, [_workspace()], PREFIX).report
     assert any("out of order" in line for line in report.wrong)
+
+
+def test_content_hashes_are_computed_anew() -> None:
+    """A hash that does not stand for the bytes after meta is wrong, though the event is right."""
+    lying = _right()
+    lying["journal"][-1] = _journal(_workspace(), 2, "e2", "o-2", more=1)
+    assert judge_all(lying, [_workspace()], PREFIX).report.counts() == {"missing": 0, "doubled": 0, "wrong": 1}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from confluent_kafka import Consumer, KafkaError, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient
@@ -27,10 +27,17 @@ def topic_ids(bootstrap: str, topics: Iterable[str]) -> dict[str, str]:
 
 def read(bootstrap: str, topics: Iterable[str], committed: bool = True) -> dict[str, list[Record]]:
     """All records of each topic that exists, partition by partition. Transactions still open are waited for."""
-    wanted = sorted(set(topics) & existing(bootstrap))
     found: dict[str, list[Record]] = {topic: [] for topic in topics}
+    for record in stream(bootstrap, found, committed):
+        found[record.topic].append(record)
+    return {topic: sorted(records, key=lambda one: (one.partition, one.offset)) for topic, records in found.items()}
+
+
+def stream(bootstrap: str, topics: Iterable[str], committed: bool = True) -> Iterator[Record]:
+    """The same records one by one, each partition in its order."""
+    wanted = sorted(set(topics) & existing(bootstrap))
     if not wanted:
-        return found
+        return
     ids = topic_ids(bootstrap, wanted)
     consumer = Consumer(
         {
@@ -46,27 +53,26 @@ def read(bootstrap: str, topics: Iterable[str], committed: bool = True) -> dict[
         }
     )
     try:
-        _read_all(consumer, wanted, ids, found)
+        yield from _read_all(consumer, wanted, ids)
     finally:
         consumer.close()
-    return {topic: sorted(records, key=lambda one: (one.partition, one.offset)) for topic, records in found.items()}
 
 
-def _read_all(consumer: Consumer, wanted: list[str], ids: Mapping[str, str], found: dict[str, list[Record]]) -> None:
+def _read_all(consumer: Consumer, wanted: list[str], ids: Mapping[str, str]) -> Iterator[Record]:
     metadata = consumer.list_topics(timeout=15).topics
     ends = {(topic, p): _stable_end(consumer, topic, p) for topic in wanted for p in metadata[topic].partitions}
     consumer.assign([TopicPartition(topic, p, 0) for topic, p in ends])
     open_, heard = {place for place, end in ends.items() if end}, time.monotonic()
     while open_:
-        for message in consumer.consume(5000, 0.2):
+        for message in consumer.consume(5000, 0.05):
             place = (message.topic(), message.partition())
             error = message.error()
             if error is None:
-                heard = time.monotonic()
-                found[place[0]].append(Record(
+                yield Record(
                     place[0], ids[place[0]], place[1], message.offset(), message.timestamp()[1],
                     message.key(), message.value(), tuple(message.headers() or ()),
-                ))  # fmt: skip
+                )  # fmt: skip
+                heard = time.monotonic()
             elif error.code() == KafkaError._PARTITION_EOF:
                 if message.offset() >= ends[place]:  # before that an open transaction holds the reader back
                     open_.discard(place)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -33,28 +34,40 @@ class Examined:
 
 
 def examine(
-    bootstrap: str, prefix: str, workspaces: Iterable[Path], local_server: bool = True, later: Iterable[Path] = ()
+    bootstrap: str,
+    prefix: str,
+    workspaces: Iterable[Path],
+    local_server: bool = True,
+    later: Iterable[Path] = (),
+    planned_at: Sequence[int] = (),
 ) -> Examined:
     """Read every topic of the deployment and compare. Nothing may be writing meanwhile.
 
-    Each directory of ``later`` was applied after the others, one by one, and changes rules only.
+    Each directory of ``later`` was applied after the others, one by one. They change rules only, unless ``planned_at``
+    names for each the time (ms) from which raw records are judged by it: a time at which validation was idle.
     """
     given, plans = list(workspaces), []
     for directory in (None, *later):
         given += [directory] if directory else []
         plans.append(read(given, local_server))
-    names = [*plans[0].topics(), "journal", "dead-letter", "catalog", *WRITTEN]
+    names = [*{topic for plan in plans for topic in plan.topics()}, "journal", "dead-letter", "catalog", *WRITTEN]
     lying = topics.read(bootstrap, [prefix + name for name in names])
-    return judge_all({topic.removeprefix(prefix): records for topic, records in lying.items()}, plans, prefix)
+    there = {topic.removeprefix(prefix): records for topic, records in lying.items()}
+    return judge_all(there, plans, prefix, planned_at)
 
 
-def judge_all(lying: dict[str, list[Record]], plans: Sequence[Workspace], prefix: str) -> Examined:
+def judge_all(
+    lying: dict[str, list[Record]], plans: Sequence[Workspace], prefix: str, planned_at: Sequence[int] = ()
+) -> Examined:
     """``lying``: topic without prefix to its records."""
-    plan = plans[0]
-    raws = [record for topic in plan.topics() for record in lying.get(topic, [])]
-    verdicts = [(record, judge(record, plan, prefix)) for record in raws]
+    for plan in plans:
+        ids = wire.schema_ids(lying["catalog"])
+        plan.ids = {ids[key]: one for key, one in plan.versions.items() if key in ids}
+        plan.topic_ids = {records[0].topic: records[0].topic_id for records in lying.values() if records}
+    raws = [record for topic in plans[-1].topics() for record in lying.get(topic, [])]
+    verdicts = [(record, judge(record, plans[bisect(planned_at, record.timestamp)], prefix)) for record in raws]
     report = Report()
-    journal = Journal(lying["journal"], wire.event_schemas(plan, lying["catalog"]), report)
+    journal = Journal(lying["journal"], wire.event_schemas(plans[-1], lying["catalog"]), report)
     check_journal(report, journal, verdicts)
     expected, conflicts, rulesets = _fold(journal, plans)
     deads = {(r.topic, r.partition, r.offset): v for r, v in verdicts if isinstance(v, Dead)}
@@ -62,7 +75,7 @@ def judge_all(lying: dict[str, list[Record]], plans: Sequence[Workspace], prefix
     for conflict in conflicts:
         at = (prefix + "journal", conflict.placed.partition, conflict.placed.offset)
         deads[at] = Dead("duplicate_conflict", conflict.placed.event.event_id)
-    check_dead_letters(report, lying["dead-letter"], deads, originals)
+    check_dead_letters(report, lying["dead-letter"], deads, originals, prefix)
     written = [_written(record, report) for name in WRITTEN for record in lying[name]]
     outputs(report, [one for one in written if one], expected, rulesets)
     totals = {

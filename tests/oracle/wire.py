@@ -38,17 +38,21 @@ def output_schemas() -> dict[int, Any]:
 
 def event_schemas(plan: Workspace, catalog: Iterable[Record]) -> dict[int, tuple[str, int, Any]]:
     """Schema id to (event type, version, schema): ids from the catalog, schemas from the workspace's files."""
-    files = {(one.name, one.version): one.schema for one in plan.types.values()}
+    return {
+        schema_id: (*key, fastavro.parse_schema(plain(with_meta(plan.versions[key].schema))))
+        for key, schema_id in schema_ids(catalog).items()
+        if key in plan.versions
+    }
+
+
+def schema_ids(catalog: Iterable[Record]) -> dict[tuple[str, int], int]:
+    """(event type, version) to its schema id, for every version that ever was in the catalog."""
     found = {}
     for record in catalog:
         kind, _, rest = (record.key or b"").decode().partition("/")
-        if kind != "event" or record.value is None:
-            continue
-        name, _, version = rest.rpartition("@")
-        schema = files.get((name, int(version)))
-        if schema is not None:
-            parsed = fastavro.parse_schema(plain(with_meta(schema)))
-            found[_id_in(json.loads(record.value))] = (name, int(version), parsed)
+        if kind == "event" and record.value is not None:
+            name, _, version = rest.rpartition("@")
+            found[name, int(version)] = _id_in(json.loads(record.value))
     return found
 
 
@@ -76,4 +80,4 @@ def event_of(name: str, version: int, decoded: dict[str, Any]) -> tuple[Event, d
     """The event of a decoded journal record, and its meta."""
     meta = decoded.pop("meta")
     fields = ("event_id", "user_id", "anonymous_id", "time", "received_at", "source", "origin")
-    return Event(name, version, *(meta[field] for field in fields), decoded), meta
+    return Event(name, version, *(meta[field] for field in fields), decoded, meta["lateness"]), meta

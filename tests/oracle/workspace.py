@@ -6,12 +6,15 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 
 CHANNELS = {"raw.sdk": "sdk", "raw.backend": "backend", "raw.integration": "integration"}
+RESENT = ("raw.replay", "raw.import")
+"""Where tools send records again; what lies there is judged as if it lay where its headers say."""
 META = Path(__file__).parents[2] / "schemas" / "internal" / "Meta.avsc"
 
 
@@ -28,10 +31,15 @@ class EventType:
     system: bool
     schema: dict[str, Any] = field(hash=False)
 
-    @property
+    @cached_property
     def fields(self) -> list[dict[str, Any]]:
         """The properties: every field but ``meta``."""
         return [one for one in self.schema["fields"] if one["name"] != "meta"]
+
+    @cached_property
+    def whole(self) -> dict[str, Any]:
+        """The schema with the named type ``events.Meta`` written out, as an Avro reader needs it."""
+        return with_meta(self.schema)
 
 
 @dataclass(frozen=True)
@@ -44,24 +52,40 @@ class Source:
 
 @dataclass
 class Workspace:
-    """The union of the directories. ``types`` holds the newest version of each event type under each of its names."""
+    """The union of the directories. ``types`` holds the newest version of each event type under each of its names,
+    ``versions`` all of them by name and version; ``ids`` and ``topic_ids`` are what only the running deployment knows:
+    schema ids of versions in force, and Kafka's ids of topics by full name."""
 
     types: dict[str, EventType] = field(default_factory=dict)
     sources: dict[str, Source] = field(default_factory=dict)
     conditions: dict[str, Any] = field(default_factory=dict)
     offers: dict[str, Any] = field(default_factory=dict)
+    versions: dict[tuple[str, int], EventType] = field(default_factory=dict)
+    ids: dict[int, EventType] = field(default_factory=dict)
+    topic_ids: dict[str, str] = field(default_factory=dict)
+
+    def add(self, made: EventType) -> None:
+        """One version more of the event plan."""
+        self.versions[made.name, made.version] = made
+        newest = self.newest(made.name)
+        self.types = {name: one for name, one in self.types.items() if one.name != made.name}
+        self.types |= dict.fromkeys(newest.names, newest)
 
     def topics(self) -> list[str]:
         """Every raw topic that may carry events, without the prefix."""
         named = {topic for source in self.sources.values() for topic in source.topics}
-        return sorted({*CHANNELS, *named})
+        return sorted({*CHANNELS, *RESENT, *named})
 
-    def origin_of(self, topic: str) -> str:
-        """The origin a raw topic is for; one of a workspace's own takes that of its sources."""
+    def newest(self, name: str) -> EventType:
+        """The newest version of an event type, by the record name."""
+        return max((one for (own, _), one in self.versions.items() if own == name), key=lambda one: one.version)
+
+    def origin_of(self, topic: str) -> str | None:
+        """The origin a raw topic is for; one of a workspace's own takes that of its sources, None if it has none."""
         if topic in CHANNELS:
             return CHANNELS[topic]
-        (origin,) = {source.origin for source in self.sources.values() if topic in source.topics}
-        return origin
+        origins = {source.origin for source in self.sources.values() if topic in source.topics}
+        return origins.pop() if len(origins) == 1 else None
 
     def only_source_of(self, topic: str) -> Source | None:
         declared = [source for source in self.sources.values() if topic in source.topics]
@@ -82,10 +106,15 @@ def read(directories: Iterable[Path], local_server: bool = True) -> Workspace:
     return found
 
 
+def meta_schema() -> dict[str, Any]:
+    """The schema of ``events.Meta``."""
+    found: dict[str, Any] = json.loads(META.read_text(encoding="utf-8"))
+    return found
+
+
 def with_meta(schema: dict[str, Any]) -> dict[str, Any]:
     """The event schema with the named type ``events.Meta`` written out, as an Avro reader needs it."""
-    meta = json.loads(META.read_text(encoding="utf-8"))
-    fields = [{**one, "type": meta} if one["type"] == "events.Meta" else one for one in schema["fields"]]
+    fields = [{**one, "type": meta_schema()} if one["type"] == "events.Meta" else one for one in schema["fields"]]
     return {**schema, "fields": fields}
 
 
@@ -110,10 +139,7 @@ def _add_type(found: Workspace, schema: dict[str, Any]) -> None:
         bool(schema.get("system", False)),
         schema,
     )
-    for name in names:
-        known = found.types.get(name)
-        if known is None or known.version <= made.version:
-            found.types[name] = made
+    found.add(made)
 
 
 def _add_document(found: Workspace, document: Any) -> None:

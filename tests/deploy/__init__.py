@@ -1,0 +1,1 @@
+"""What deploy/ ships, held against the programs it is for."""
