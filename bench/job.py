@@ -59,6 +59,18 @@ def framed(count: int, schemas: Mapping[int, dict[str, Any]]) -> Iterator[tuple[
         yield key, head + body.getvalue()
 
 
+def standard_purchases(count: int, schema: dict[str, Any], more: dict[str, Any]) -> Iterator[bytes]:
+    """Framed purchases of the standard plan under the schema id 1000, with ``more`` properties set."""
+    parsed = fastavro.parse_schema(whole(schema))
+    for key, value in events(count):
+        event = json.loads(value)
+        meta = {"event_id": event["event_id"], "user_id": key.decode(), "time": event["time"]}
+        properties = {"order_id": event["event_id"], "amount": event["properties"]["amount"], "currency": "EUR", **more}
+        body = BytesIO()
+        fastavro.schemaless_writer(body, parsed, {"meta": meta, **properties})
+        yield b"\x00" + (1000).to_bytes(4, "big") + body.getvalue()
+
+
 def whole(schema: dict[str, Any]) -> dict[str, Any]:
     """The schema with events.Meta inside, as a registry gives it out."""
     meta = json.loads((WORKSPACE.parents[1] / "schemas" / "internal" / "Meta.avsc").read_text())

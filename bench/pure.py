@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from io import BytesIO
 from typing import Any
 
@@ -12,7 +13,7 @@ import fastavro
 import msgspec
 from ruamel.yaml import YAML
 
-from bench.job import TOPIC, WORKSPACE, events, whole
+from bench.job import TOPIC, WORKSPACE, events, standard_purchases, whole
 from offerflow.catalog.view import Source
 from offerflow.rules.decide import decide
 from offerflow.rules.definitions import OfferDefinition
@@ -63,16 +64,43 @@ def pure(count: int) -> dict[str, Any]:
         for n, path in enumerate(sorted(WORKSPACE.glob("*.avsc")))
     ]
     plan = Plan(schemas)
-    step = Step(
-        plan, {"bench": Source("bench", "backend", (TOPIC,))}, {TOPIC: Channel(TOPIC, "id", "backend", "bench")}
-    )
+    step = _step(plan)
     raws = [Message(n, key, value) for n, (key, value) in enumerate(events(count))]
     judged: list[Emit] = []
     rates = {"validation step": _rate(lambda: judged.extend(_emitted(step, raws)), count)}
     rates["  msgspec: JSON alone"] = _rate(lambda: [msgspec.json.decode(raw.value()) for raw in raws], count)
+    rates |= _avro(count)
     rates |= _fastavro(plan, judged)
     rates |= _rules(plan, schemas, judged)
     return {"records": count, "per_second_and_core": {name: round(rate) for name, rate in rates.items()}}
+
+
+def _step(plan: Plan) -> Step:
+    return Step(
+        plan, {"bench": Source("bench", "backend", (TOPIC,))}, {TOPIC: Channel(TOPIC, "id", "backend", "bench")}
+    )
+
+
+def _avro(count: int) -> dict[str, float]:
+    """The step on framed Avro of the standard plan: plain values are passed on, others are read and written anew."""
+    file = WORKSPACE.parents[1] / "schemas" / "events" / "PurchaseCompleted.avsc"
+    schema = parse_event_schema(json.loads(file.read_text()), 1000)
+    step = _step(Plan([schema]))
+    rates = {}
+    for values, more in {
+        "plain": {}, "with an array": {"product_ids": ["p-1", "p-2"]}, "with pii": {"email": "ann@example.org"},
+    }.items():  # fmt: skip
+        raws = [
+            Message(n, b"", value) for n, value in enumerate(standard_purchases(count // 4, schema.definition, more))
+        ]
+        judged: list[Emit] = []
+        rates[f"validation step, Avro {values}"] = _rate(partial(_extend, judged, step, raws), len(raws))
+        assert len(judged) == len(raws)
+    return rates
+
+
+def _extend(judged: list[Emit], step: Step, raws: Iterable[Any]) -> None:
+    judged.extend(_emitted(step, raws))
 
 
 def _emitted(step: Step, raws: Iterable[Any]) -> list[Emit]:

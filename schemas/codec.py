@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from importlib.resources import files
 from io import BytesIO
 from typing import Any
 
 import fastavro
 import xxhash
-from fastavro.types import Schema
 
 from schemas import avro
 
@@ -57,6 +56,17 @@ def plain_times(schema: Any) -> Any:
 
 
 META = load_schema("internal", "Meta")
+META_NAME = "events.Meta"
+
+
+def inlined(definition: Mapping[str, Any]) -> dict[str, Any]:
+    """An event schema with events.Meta written out in its first field, as every parser of Avro needs it."""
+    fields = definition.get("fields")
+    first = fields[0] if isinstance(fields, list) and fields else None
+    names = (META_NAME, "Meta") if definition.get("namespace") == "events" else (META_NAME,)
+    if not isinstance(first, dict) or first.get("type") not in names:
+        return dict(definition)
+    return {**definition, "fields": [{**first, "type": copy.deepcopy(META)}, *fields[1:]]}  # type: ignore[index]
 
 
 class RecordCodec:
@@ -159,7 +169,7 @@ def event_reader(schema: dict[str, Any], wanted: Collection[str] | None) -> Call
     if wanted is not None:
         needed = [at for at, field in enumerate(fields) if field["name"] in wanted or field["name"] == "meta"]
         fields = fields[: needed[-1] + 1]
-    parsed = _parse(schema, fields)
+    parsed = fastavro.parse_schema(plain_times(inlined({**schema, "fields": fields})))
 
     def read(value: bytes) -> dict[str, Any]:
         buffer = BytesIO(value)
@@ -167,12 +177,3 @@ def event_reader(schema: dict[str, Any], wanted: Collection[str] | None) -> Call
         return fastavro.schemaless_reader(buffer, parsed, None)  # type: ignore[return-value]
 
     return read
-
-
-def _parse(schema: dict[str, Any], fields: list[dict[str, Any]]) -> Schema:
-    """The record with only ``fields``, its reference to events.Meta resolved."""
-    narrowed = {**plain_times(copy.deepcopy(schema)), "fields": plain_times(copy.deepcopy(fields))}
-    for field in narrowed["fields"]:
-        if field["type"] in ("events.Meta", "Meta"):
-            field["type"] = plain_times(META)
-    return fastavro.parse_schema(narrowed)

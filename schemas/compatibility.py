@@ -13,15 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from avro.compatibility import ReaderWriterCompatibilityChecker, SchemaCompatibilityType, lookup_writer_field
-from avro.errors import AvroException
-from avro.schema import ArraySchema, EnumSchema, MapSchema, RecordSchema, Schema, UnionSchema, make_avsc_object
+from avro.schema import ArraySchema, EnumSchema, MapSchema, RecordSchema, Schema, UnionSchema
 
-from schemas.codec import META
+from schemas.apache import parsed
 from schemas.definition import LEVELS as LEVELS
+from schemas.definition import level_of as level_of
 from schemas.type_names import type_name
-
-DEFAULT = "FULL_TRANSITIVE"
-_STRUCTURE = ("type", "name", "namespace", "fields", "symbols", "items", "values", "size", "default", "aliases")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +62,9 @@ class Conflict:
         return "keep its type, and add a new optional field beside it"
 
 
-def level_of(definition: Mapping[str, Any]) -> str:
-    """The level an event schema is held to: its attribute ``compatibility``, else FULL_TRANSITIVE."""
-    return str(definition.get("compatibility", DEFAULT))
-
-
 def conflicts(new: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]]) -> list[Conflict]:
     """Why ``new`` may not follow ``earlier`` (every version applied before, ascending), under the level ``new`` names.
-    Definitions are event schemas as written, ``events.Meta`` not inlined."""
+    Definitions are event schemas as written, ``events.Meta`` not inlined. Raises ValueError as ``obstacles``."""
     level = level_of(new)
     older = list(earlier) if level.endswith("_TRANSITIVE") else list(earlier[-1:])
     wanted = level.removesuffix("_TRANSITIVE")
@@ -88,11 +80,8 @@ def conflicts(new: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]]) -> l
 
 def obstacles(reader: Mapping[str, Any], writer: Mapping[str, Any]) -> list[Obstacle]:
     """Everything that keeps readers of one event schema from reading events of the other; empty if they can.
-    Raises ValueError if Apache Avro does not take one of them as a schema."""
-    try:
-        pair = make_avsc_object(_structure(reader)), make_avsc_object(_structure(writer))
-    except AvroException as error:
-        raise ValueError(f"is not a valid Avro schema: {error}") from None
+    Raises ValueError if Apache Avro does not take one of them as a schema; it names the version."""
+    pair = parsed(reader), parsed(writer)
     if _can_read(*pair):
         return []
     found = list(_explain(*pair, "", set()))
@@ -100,27 +89,8 @@ def obstacles(reader: Mapping[str, Any], writer: Mapping[str, Any]) -> list[Obst
 
 
 def can_read(reader: Mapping[str, Any], writer: Mapping[str, Any]) -> bool:
-    """Whether readers of one event schema can read events of the other."""
+    """Whether readers of one event schema can read events of the other. Raises ValueError as ``obstacles``."""
     return not obstacles(reader, writer)
-
-
-def _structure(definition: Mapping[str, Any]) -> dict[str, Any]:
-    """What resolution looks at, with the meta inlined. Everything else is left out: Apache's parser warns of logical
-    types it does not know, and resolution disregards them."""
-    whole = dict(definition)
-    whole["fields"] = [{**field, "type": META} if field["type"] == "events.Meta" else field
-                       for field in definition["fields"]]  # fmt: skip
-    kept: dict[str, Any] = _stripped(whole)
-    return {**kept, "namespace": "events"}
-
-
-def _stripped(schema: Any) -> Any:
-    if isinstance(schema, list):
-        return [_stripped(branch) for branch in schema]
-    if not isinstance(schema, dict):
-        return schema
-    nested = ("type", "items", "values", "fields")
-    return {key: _stripped(value) if key in nested else value for key, value in schema.items() if key in _STRUCTURE}
 
 
 def _can_read(reader: Schema, writer: Schema) -> bool:

@@ -7,21 +7,22 @@ What an attribute means is in docs/formats.md, Event schemas.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import re2
 
 from offerflow.rules.nearest import did_you_mean
 from schemas.bounds import NUMBERS, bare_type, quiet
+from schemas.codec import META_NAME, ORIGINS
 from schemas.values import is_name
 
-ORIGINS = ("sdk", "backend", "integration")
 UNPLANNED = ("strip", "dead-letter", "allow")
 LEVELS = (
     "BACKWARD", "BACKWARD_TRANSITIVE", "FORWARD", "FORWARD_TRANSITIVE", "FULL", "FULL_TRANSITIVE", "NONE",
 )  # fmt: skip
 """Compatibility levels, as Confluent's registry names them."""
+DEFAULT_LEVEL = "FULL_TRANSITIVE"
 
 _RECORD_KEYS = {
     "type", "namespace", "name", "doc", "version", "event", "origins", "owner", "system", "unplanned", "unique",
@@ -40,6 +41,11 @@ Path = tuple[str | int, ...]
 Wrong = Callable[[Path, str], None]
 
 
+def level_of(definition: Mapping[str, Any]) -> str:
+    """The compatibility level an event schema is held to: the one it states, else the default."""
+    return str(definition.get("compatibility", DEFAULT_LEVEL))
+
+
 def problems_of(definition: Any) -> list[tuple[Path, str]]:
     """What is wrong with a parsed ``.avsc`` file, as (path in it, message). Types are judged by who compiles them."""
     problems: list[tuple[Path, str]] = []
@@ -54,7 +60,7 @@ def problems_of(definition: Any) -> list[tuple[Path, str]]:
     fields = definition.get("fields")
     if not isinstance(fields, list) or not all(isinstance(f, dict) and isinstance(f.get("name"), str) for f in fields):
         wrong(("fields",), "expected a list of fields, each with a name and a type")
-    elif not fields or fields[0].get("name") != "meta" or fields[0].get("type") != "events.Meta":
+    elif not fields or fields[0].get("name") != "meta" or fields[0].get("type") != META_NAME:
         wrong(("fields", 0), 'expected {"name": "meta", "type": "events.Meta"} as the first field')
     else:
         _check_fields(definition, fields, wrong)
@@ -71,7 +77,7 @@ def _check_attributes(definition: dict[str, Any], wrong: Wrong) -> None:
         wrong(("namespace",), 'expected "events"')
     version = definition.get("version", 1)
     if type(version) is not int or version < 1:
-        wrong(("version",), "expected a whole number from 1")
+        wrong(("version",), f"expected a whole number from 1, got {version!r}")
     names = definition.get("event", [definition.get("name")])
     if (
         not isinstance(names, list | str)

@@ -5,8 +5,7 @@ What an attribute means is in docs/formats.md, Event schemas.
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +15,8 @@ from fastavro.schema import SchemaParseException
 from offerflow.rules.events import EventType, Kind, PropertyType
 from offerflow.rules.nearest import Nearest
 from schemas.bounds import NUMBERS, Check, check_of
-from schemas.codec import META
-from schemas.definition import ORIGINS, Path, problems_of
+from schemas.codec import ORIGINS, inlined
+from schemas.definition import Path, level_of, problems_of
 from schemas.envelope import MAX_DEPTH
 from schemas.reading import takes_nothing
 from schemas.values import Encode, encoder, field_encoder, is_name
@@ -94,11 +93,7 @@ def parse_event_schema(definition: Any, schema_id: int) -> EventSchema:
             _check_default(field)
         except ValueError as error:
             problems.append((("fields", at), str(error)))
-    if not problems:
-        try:
-            fastavro.parse_schema(_with_meta(definition))
-        except (SchemaParseException, ValueError, TypeError, KeyError) as error:
-            problems.append(((), f"is not a valid Avro schema: {error}"))
+    problems = problems or list(_avro_problems(definition))
     if problems:
         raise SchemaProblems(problems)
     return load_event_schema(definition, schema_id)
@@ -123,7 +118,7 @@ def load_event_schema(definition: dict[str, Any], schema_id: int) -> EventSchema
         checked=tuple(field for field in fields if field.check is not None),
         reserved=tuple(field for field in fields if field.origins is not None),
         known=frozenset(field.name for field in fields),
-        compatibility=definition.get("compatibility", "FULL_TRANSITIVE"),
+        compatibility=level_of(definition),
         definition=definition,
     )
 
@@ -157,10 +152,26 @@ class Plan:
         return self._nearest(name)
 
 
-def _with_meta(definition: dict[str, Any]) -> dict[str, Any]:
-    whole = copy.deepcopy(definition)
-    whole["fields"][0]["type"] = copy.deepcopy(META)
-    return whole
+def _avro_problems(definition: dict[str, Any]) -> Iterator[tuple[Path, str]]:
+    """What parsers of Avro refuse: of each field alone, to tell the place, then of the whole."""
+    from schemas.apache import refusal  # only whoever applies a schema needs Apache's parser
+
+    alone = {"type": "record", "name": definition["name"]}
+    found = False
+    for at, field in enumerate(definition["fields"][1:], start=1):
+        why = refusal({**alone, "fields": [field]})
+        if why is not None:
+            found = True
+            yield ("fields", at), f"is not a valid Avro type: {why}"
+    if found:
+        return
+    why = refusal(definition)
+    try:
+        fastavro.parse_schema(inlined(definition))
+    except (SchemaParseException, ValueError, TypeError, KeyError) as error:
+        why = why or str(error)
+    if why is not None:
+        yield (), f"is not a valid Avro schema: {why}"
 
 
 def _field(field: dict[str, Any], closed: bool) -> Field:
@@ -199,6 +210,8 @@ def _check_type(schema: Any, level: int = 1) -> None:
     for branch in schema if isinstance(schema, list) else [schema]:
         if not isinstance(branch, dict):
             continue
+        if branch.get("type") == "enum" and branch.get("symbols") == []:
+            raise ValueError("an enum without symbols, which no value fits: expected at least one")
         if branch.get("type") == "array" and takes_nothing(branch.get("items")):
             raise ValueError("the items of an array must take up bytes, so not null nor records of nothing but nulls")
         fields = branch.get("fields")

@@ -23,11 +23,13 @@ _LENGTH = "a length of at most the {} bytes that are left"
 
 
 class Misread(ValueError):
-    """The bytes are not of their schema: where, what was expected, what is there instead."""
+    """The bytes are not of their schema: where, what was expected, what is there instead. ``outside`` is where without
+    the keys of maps, which are bytes of the record too: the path of the outermost map, None if it is in none."""
 
     def __init__(self, field: str, expected: str, got: str) -> None:
         super().__init__(f"{field}: expected {expected}, got {got}")
         self.field, self.expected, self.got = field, expected, got
+        self.outside: str | None = None
 
 
 class Reading:
@@ -313,7 +315,11 @@ def _map(item: Read) -> Read:
             for _ in range(count):
                 key, at = read_text(data, at, path)
                 entry = Reading(into.spare)
-                at = item(data, at, entry, f"{path}.{key}")
+                try:
+                    at = item(data, at, entry, f"{path}.{key}")
+                except Misread as error:
+                    error.outside = path
+                    raise
                 into.spare = entry.spare
                 entries[key] = entry
             _ended(at, end, path)

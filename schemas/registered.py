@@ -11,13 +11,13 @@ from importlib.resources import files
 from typing import Any
 
 from offerflow.catalog.view import Catalog
-from schemas.codec import FIRST_EVENT_ID, META, load_schema
-from schemas.compatibility import level_of
-from schemas.registry import META_NAME, InvalidSchema, at_home, canonical, inlined
+from schemas.codec import FIRST_EVENT_ID, META, META_NAME, inlined, load_schema
+from schemas.definition import DEFAULT_LEVEL, level_of
+from schemas.registry import InvalidSchema, at_home, canonical
 
 META_ID = 19
 """No record carries it; event schemas may refer to events.Meta by name, and clients then ask for it."""
-SHIPPED_LEVEL = "FULL_TRANSITIVE"
+SHIPPED_LEVEL = DEFAULT_LEVEL
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,25 +18,14 @@ from fastavro.schema import SchemaParseException, UnknownType, to_parsing_canoni
 
 from offerflow.runtime.registry import ExternalRegistry
 from offerflow.runtime.settings import Settings
-from schemas.codec import META
+from schemas.codec import inlined
 from schemas.plan import EventSchema, Plan
 
-META_NAME = "events.Meta"
 _UNPARSABLE = (SchemaParseException, ValueError, TypeError, KeyError, AttributeError, RecursionError)
 
 
 class InvalidSchema(ValueError):
     """A text is no Avro schema; the message says why."""
-
-
-def inlined(definition: dict[str, Any]) -> dict[str, Any]:
-    """An event schema with events.Meta written out in its first field, as readers elsewhere need it."""
-    fields = definition.get("fields")
-    first = fields[0] if isinstance(fields, list) and fields else None
-    names = (META_NAME, "Meta") if definition.get("namespace") == "events" else (META_NAME,)
-    if not isinstance(first, dict) or first.get("type") not in names:
-        return definition
-    return {**definition, "fields": [{**first, "type": copy.deepcopy(META)}, *fields[1:]]}  # type: ignore[index]
 
 
 def at_home(schema: Any) -> Any:

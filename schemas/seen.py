@@ -42,7 +42,9 @@ class Share(msgspec.Struct, array_like=True):
 
 class Watch(msgspec.Struct):
     """What the fuse knows of a raw partition: shares per source under the plan ``plan`` since ``changed_at`` (ms), and
-    ``before`` it. ``over``: the plan was found good, or was released by hand. ``held`` says why validation holds."""
+    ``before`` it. ``over``: the plan was found good, or was released by hand. ``held`` says why validation holds, and
+    ``pending`` is what of the batch that it does not write counted for that. ``default`` is the only source that the
+    topic has, or had last: events that name none belong to it."""
 
     plan: str = ""
     changed_at: int = 0
@@ -51,6 +53,8 @@ class Watch(msgspec.Struct):
     over: bool = True
     released: bool = False
     held: str | None = None
+    pending: dict[str, Share] = {}
+    default: str = ""
 
 
 class Snapshot(msgspec.Struct):

@@ -14,7 +14,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from schemas import avro
-from schemas.violations import HIDDEN, Violation, show
+from schemas.personal import holds_pii
+from schemas.violations import HIDDEN, Show, Violation, hide, show
 
 Encode = Callable[[Any, str], bytes]
 """(value, field path) -> Avro bytes. Raises Violation."""
@@ -72,8 +73,10 @@ def encoder(schema: Any, *, closed: bool = False) -> Encode:
 
     What a nested record does not have is left out, or a violation if ``closed``.
     """
+    # Whoever sends another type than a record with pii may have put the same data into it.
+    told = hide if holds_pii(schema) else show
     if isinstance(schema, list):
-        return _union(schema, closed)
+        return _union(schema, closed, told)
     name = schema.get("type") if isinstance(schema, dict) else schema
     logical = schema.get("logicalType") if isinstance(schema, dict) else None
     if logical is not None:
@@ -97,11 +100,11 @@ def encoder(schema: Any, *, closed: bool = False) -> Encode:
         case "enum":
             return _enum(_part(schema, "symbols"))
         case "array":
-            return _array(encoder(_part(schema, "items"), closed=closed))
+            return _array(encoder(_part(schema, "items"), closed=closed), told)
         case "map":
-            return _map(encoder(_part(schema, "values"), closed=closed))
+            return _map(encoder(_part(schema, "values"), closed=closed), told)
         case "record":
-            return _record(_part(schema, "fields"), closed)
+            return _record(_part(schema, "fields"), closed, told)
         case dict():
             return encoder(name, closed=closed)
     raise ValueError(f"a property cannot have the type {name!r}")
@@ -193,10 +196,10 @@ def _enum(symbols: list[str]) -> Encode:
     return encode
 
 
-def _array(item: Encode) -> Encode:
+def _array(item: Encode, told: Show) -> Encode:
     def encode(value: Any, path: str) -> bytes:
         if type(value) is not list:
-            raise Violation(path, "an array", show(value))
+            raise Violation(path, "an array", told(value))
         if not value:
             return b"\x00"
         items = [item(element, f"{path}[{at}]") for at, element in enumerate(value)]
@@ -205,10 +208,10 @@ def _array(item: Encode) -> Encode:
     return encode
 
 
-def _map(item: Encode) -> Encode:
+def _map(item: Encode, told: Show) -> Encode:
     def encode(value: Any, path: str) -> bytes:
         if type(value) is not dict:
-            raise Violation(path, "an object", show(value))
+            raise Violation(path, "an object", told(value))
         if not value:
             return b"\x00"
         items = [avro.string(key) + item(element, f"{path}.{key}") for key, element in value.items()]
@@ -217,7 +220,7 @@ def _map(item: Encode) -> Encode:
     return encode
 
 
-def _record(fields: list[dict[str, Any]], closed: bool) -> Encode:
+def _record(fields: list[dict[str, Any]], closed: bool, told: Show) -> Encode:
     for field in fields:
         if not is_name(field.get("name")) or "type" not in field:
             raise ValueError(f"expected a name and a type in the field {field!r}")
@@ -226,7 +229,7 @@ def _record(fields: list[dict[str, Any]], closed: bool) -> Encode:
 
     def encode(value: Any, path: str) -> bytes:
         if type(value) is not dict:
-            raise Violation(path, "an object", show(value))
+            raise Violation(path, "an object", told(value))
         parts = []
         for name, item, default in compiled:
             element = value.get(name, default)
@@ -241,7 +244,7 @@ def _record(fields: list[dict[str, Any]], closed: bool) -> Encode:
     return encode
 
 
-def _union(branches: list[Any], closed: bool) -> Encode:
+def _union(branches: list[Any], closed: bool, told: Show) -> Encode:
     if not branches or any(isinstance(branch, list) for branch in branches):
         raise ValueError(f"a union has types, none of them a union: {branches!r}")
     compiled = [
@@ -265,7 +268,7 @@ def _union(branches: list[Any], closed: bool) -> Encode:
                 return index + branch(value, path)
             except Violation as violation:
                 expected.append(violation.expected)
-        raise Violation(path, " or ".join(expected), show(value))
+        raise Violation(path, " or ".join(expected), told(value))
 
     return encode
 

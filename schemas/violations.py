@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 SHOWN = 120
 HIDDEN = "a value that is not shown (pii)"
+
+Show = Callable[[Any], str]
+"""How a value that does not fit is told."""
 
 
 class Violation(Exception):
@@ -27,3 +31,8 @@ def show(value: Any) -> str:
     kind = {str: "string", bool: "boolean", int: "integer", float: "number", list: "array", dict: "object"}
     text = json.dumps(value, ensure_ascii=True, default=str)
     return f"{kind.get(type(value), type(value).__name__)} {text if len(text) <= SHOWN else text[:SHOWN] + '…'}"
+
+
+def hide(value: Any) -> str:
+    """What is told in place of a value that is personal, or may have such data inside."""
+    return HIDDEN

@@ -16,7 +16,13 @@ from pathlib import Path
 
 import httpx
 from confluent_kafka import Consumer, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    ResourceType,
+)
 
 from tests.oracle import topics, wire
 from tests.oracle.model import Record
@@ -118,6 +124,14 @@ class Deployment:
         """The fixed topics with their first commits."""
         done = self.command("topics", "create")
         assert done.returncode == 0, done.stderr
+
+    def limit(self, topic: str, limit: int) -> None:
+        """Set the largest compressed record that a topic takes."""
+        entry = ConfigEntry("max.message.bytes", str(limit), incremental_operation=AlterConfigOpType.SET)
+        resource = ConfigResource(ResourceType.TOPIC, self.prefix + topic, incremental_configs=[entry])
+        admin = AdminClient({"bootstrap.servers": self.services.kafka})
+        for future in admin.incremental_alter_configs([resource]).values():
+            future.result(30)
 
     def apply(self, *workspaces: Path) -> None:
         done = self.command("apply", *workspaces, "--yes")

@@ -10,24 +10,24 @@ import click
 from console.cli.changes import (
     change_json,
     confirm,
-    problems_json,
+    refuse,
     show_change,
     show_conflicts,
-    show_problems,
     tell_workers,
 )
 from console.cli.options import Duration, dir_option, output_option, yes_option
 from console.cli.output import print_json
+from console.cli.paths import told_paths
 from console.stack.client import connect
 from console.stack.files import StackFiles
-from console.workspace.base import Bases
-from console.workspace.change import plan_change
+from console.workspace.change import Change, plan_change
 from console.workspace.commit import commit, current_author
 from console.workspace.conflicts import Conflict, WorkspaceConflicts, find_conflicts
-from console.workspace.definitions import read_workspace
-from console.workspace.in_force import NotInForce
+from console.workspace.definitions import Definition, read_workspace
+from console.workspace.in_force import NotInForce, await_in_force
 from console.workspace.problems import Problem, WorkspaceProblems
-from console.workspace.releases import FILES
+from console.workspace.pulled import Bases
+from console.workspace.releases import FILES, release
 from console.workspace.traffic import traffic_from
 from offerflow.catalog.writer import CatalogWriter
 from offerflow.runtime.settings import Settings
@@ -56,11 +56,7 @@ def apply(
     try:
         told = _apply(settings, folders, dry_run, prune, overwrite, yes, output, timeout)
     except WorkspaceProblems as error:
-        if output == "json":
-            print_json({"applied": False, "problems": problems_json(error)})
-        else:
-            show_problems(error)
-        raise click.exceptions.Exit(1) from None
+        refuse(error, output)
     except WorkspaceConflicts as error:
         if output == "json":
             conflicts = [conflict.as_json() for conflict in error.conflicts]
@@ -77,11 +73,13 @@ def _apply(
     timeout: float,
 ) -> dict[str, Any]:  # fmt: skip
     problems: list[Problem] = []
-    defined = read_workspace(list(folders), problems)
+    with told_paths():
+        defined = read_workspace(list(folders), problems)
     if problems:
         raise WorkspaceProblems(problems)
     with CatalogWriter(settings) as writer:
-        bases = Bases(folders, writer.catalog_id)
+        with told_paths():
+            bases = Bases(folders, writer.catalog_id)
         if not overwrite:
             _refuse(find_conflicts(writer.catalog, defined, [], bases.of))
         change = plan_change(writer.catalog, defined, prune=prune, traffic=traffic_from(settings))
@@ -92,18 +90,31 @@ def _apply(
             show_change(change)
         serial = change.serial or writer.catalog.head.serial
         workers: dict[str, int] = {}
-        if change.records and not dry_run:
-            confirm(yes, "Apply this?")
-            try:
-                workers = commit(settings, writer, change, current_author(FILES), timeout)
-            except NotInForce:
-                bases.agree(serial, change.state, defined, removed)
-                raise
         if not dry_run:
-            bases.agree(serial, change.state, defined, removed)
+            if change.records:
+                confirm(yes, "Apply this?")
+            try:
+                if change.records:
+                    workers = commit(settings, writer, change, current_author(FILES), timeout)
+                else:  # an apply that ran out of time may be asked again
+                    workers = await_in_force(settings, timeout, release(writer.catalog, serial))
+            except NotInForce:
+                _agree(bases, serial, change, defined, removed)
+                raise
+            _agree(bases, serial, change, defined, removed)
     if output == "table" and workers:
         tell_workers(workers)
     return change_json(change, serial, workers, applied=bool(change.records) and not dry_run)
+
+
+def _agree(
+    bases: Bases, serial: int, change: Change, defined: dict[str, Definition], removed: list[str]
+) -> None:  # fmt: skip
+    try:
+        bases.agree(serial, change.state, defined, removed)
+    except OSError as error:  # the catalog has it all the same
+        told = f"{error.filename}: {error.strerror}; what was applied now may look like another's change next time"
+        click.echo(f"warning: {told}", err=True)
 
 
 def _refuse(conflicts: list[Conflict]) -> None:

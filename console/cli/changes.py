@@ -6,10 +6,11 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
+from console.cli.output import print_json
 from console.workspace.change import Change, json_lines
 from console.workspace.conflicts import Conflict, WorkspaceConflicts
 from console.workspace.differences import Detail
@@ -71,6 +72,15 @@ def show_conflicts(error: WorkspaceConflicts) -> None:
     click.echo(f"error: {error}", err=True)
 
 
+def refuse(error: WorkspaceProblems, output: str) -> NoReturn:
+    """Tell ``error`` as ``--output`` says, and end with code 1."""
+    if output == "json":
+        print_json({"applied": False, "problems": problems_json(error)})
+    else:
+        show_problems(error)
+    raise click.exceptions.Exit(1)
+
+
 def problems_json(error: WorkspaceProblems) -> list[dict[str, object]]:
     return [
         {"file": p.file, "line": p.line, "path": list(p.path), "message": p.message} for p in error.problems
@@ -87,11 +97,15 @@ def change_json(change: Change, serial: int, workers: dict[str, int], *, applied
 
 
 def confirm(yes: bool, question: str) -> None:
-    """Ask on the terminal unless ``yes``. Raises UsageError where there is nobody to ask."""
+    """Ask on the terminal unless ``yes``. Raises UsageError where there is nobody to ask, as with ``--output json``:
+    so no script takes a look for the deed."""
     if yes:
         return
-    if not sys.stdin.isatty():
-        raise click.UsageError("there is no terminal to ask on; add --yes to apply this, or --dry-run to look")
+    given = click.get_current_context().params
+    why = "--output json does not ask" if given.get("output") == "json" else "there is no terminal to ask on"
+    if given.get("output") == "json" or not sys.stdin.isatty():
+        look = ", or --dry-run to look" if "dry_run" in given else ""
+        raise click.UsageError(f"nothing was done: {why}; add --yes to do it{look}")
     click.confirm(question, abort=True, err=True)
 
 

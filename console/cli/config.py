@@ -50,7 +50,13 @@ def _flat(model: BaseModel, prefix: str) -> Iterator[tuple[str, Any]]:
         elif isinstance(value, dict):
             yield from ((f"{variable}__{key.upper()}", "(hidden)" if _secret(key) else v) for key, v in value.items())
         else:
-            yield variable, value
+            yield variable, _without_password(value) if isinstance(value, str) else value
+
+
+def _without_password(value: str) -> str:
+    """A URL without the name and password that may stand in it."""
+    scheme, separator, rest = value.partition("://")
+    return f"{scheme}://(hidden)@{rest.rpartition('@')[2]}" if separator and "@" in rest else value
 
 
 def _secret(key: str) -> bool:

@@ -70,7 +70,7 @@ def _run(files: StackFiles) -> tuple[dict[str, Any], dict[str, Any]]:
         f"played the journeys of {USERS} users, some of it broken on purpose: {sent['records']} records", err=True
     )
     with progress() as say:
-        follow_lag(settings, IDLE_WITHIN_S, say)
+        follow_lag(settings, IDLE_WITHIN_S, say, files)
         say("counting what came of it")
         return described, count(settings)
 

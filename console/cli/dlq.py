@@ -16,13 +16,16 @@ from console.cli.options import dir_option, output_option
 from console.cli.output import print_json, progress
 from console.dead_letters.handled import HandledLetters
 from console.dead_letters.links import after, before
+from console.dead_letters.masking import mask_letter, personal_in
 from console.dead_letters.reading import Search, find
 from console.dead_letters.selection import Selection, is_id, parse_range
 from console.dead_letters.stats import BY, count_by
+from console.plan.catalog import read_catalog
 from console.stack.client import connect
 from console.stack.files import StackFiles
 from offerflow.runtime.errors import OfferflowError
 from schemas.announce import rfc3339
+from schemas.catalog import plan_of
 from schemas.dead_letter import StoredLetter
 
 _HANDLED = {"no": False, "yes": True, "any": None}
@@ -59,6 +62,7 @@ def list_letters(handled: str, limit: int, newest: bool, output: str, directory:
     """The newest dead letters, newest last."""
     settings = connect(StackFiles.find(directory))
     selection = selection_of(settings, **chosen, handled=_HANDLED[handled])
+    hidden = personal_in(plan_of(read_catalog(settings)))
     done = HandledLetters(settings)
     done.refresh()
     search = Search(settings, selection, done)
@@ -68,20 +72,24 @@ def list_letters(handled: str, limit: int, newest: bool, output: str, directory:
         for letter in search(lambda at, of: say(READING, (at, of))):
             matched += 1
             if output == "jsonl":
-                print_json(row_of(letter, done))
+                print_json(row_of(mask_letter(letter, hidden), done))
                 continue
             item = ((letter.appended_ms, *letter.at), letter)
             (heapq.heappush if len(kept) < limit else heapq.heappushpop)(kept, item)
     if output == "jsonl":
         return
-    rows = [row_of(letter, done) for _, letter in sorted(kept, key=lambda item: item[0], reverse=newest)]
+    rows = [
+        row_of(mask_letter(letter, hidden), done)
+        for _, letter in sorted(kept, key=lambda item: item[0], reverse=newest)
+    ]
     if output == "json":
         print_json({"dead_letters": rows, "matched": matched})
         return
     columns = ["at", "since", "reason", "event", "source", "field", "detail"]
     if handled != "no":
         columns.insert(2, "handled")
-    print_fitting(columns, [[_short(name, row[name]) for name in columns] for row in rows], ("field", "source"))
+    cells = [[_short(name, row[name]) for name in columns] for row in rows]
+    print_fitting(columns, cells, ("field", "source"), prose=True)
     if search.foreign:
         click.echo(f"{search.foreign} records of the topic are no dead letters of ours and were left out", err=True)
     if matched > len(rows):
@@ -98,7 +106,10 @@ def list_letters(handled: str, limit: int, newest: bool, output: str, directory:
 @output_option
 @dir_option
 def show_letter(letter: str, show_pii: bool, output: str, directory: Path | None) -> None:
-    """One dead letter: why, the original with its headers and value, and what became of it."""
+    """One dead letter, whole.
+
+    Why it is dead, the original with its headers and value, and what became of it.
+    """
     settings = connect(StackFiles.find(directory))
     try:
         ids = frozenset({letter}) if is_id(letter) else frozenset[str]()

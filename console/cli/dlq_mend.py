@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from console.cli.changes import confirm
 from console.cli.dlq_options import Rate, selection_of, selection_options
 from console.cli.dlq_table import visible
 from console.cli.options import Duration, dir_option, output_option, yes_option
@@ -15,7 +16,7 @@ from console.cli.output import print_json, print_table, progress
 from console.dead_letters import outcomes
 from console.dead_letters import purge as purging
 from console.dead_letters.judging import DROPPED, VALID, Judge
-from console.dead_letters.masking import pii_names
+from console.dead_letters.masking import NOTHING, mask_letter, personal_in
 from console.dead_letters.patching import Patch, Unpatchable
 from console.dead_letters.reading import find
 from console.dead_letters.replay import Report
@@ -101,78 +102,85 @@ def patch(
 @selection_options
 @_limit_option
 @click.option("--undo", is_flag=True, help="Make purged ones unhandled again.")
+@click.option("--dry-run", is_flag=True, help="Only count them.")
 @yes_option
 @output_option
 @dir_option
-def purge(directory: Path | None, limit: int | None, undo: bool, yes: bool, output: str, **chosen: Any) -> None:
+def purge(
+    directory: Path | None, limit: int | None, undo: bool, dry_run: bool, yes: bool, output: str, **chosen: Any
+) -> None:  # fmt: skip
     """Set dead letters aside without replaying them.
 
     They count as handled from then on. Nothing is deleted: --undo takes it back for as long as retention keeps them.
     """
     settings = connect(StackFiles.find(directory))
     selection = selection_of(settings, **chosen, limit=limit)
-    if not yes:
+    if dry_run or not yes:
         with progress() as say:
             number = purging.count(settings, selection, lambda at, of: say(READING, (at, of)), undo=undo)
-        what = f"{number} {'purged ' if undo else ''}dead letter{'s' * (number != 1)}"
-        if output == "table":
+        what = f"{number} {'purged' if undo else 'unhandled'} dead letter{'s' * (number != 1)}"
+        if output == "json":
+            print_json({"selected": number, "purged": 0, "restored": 0})
+        else:
             click.echo(f"{what} would be {'made unhandled again' if undo else 'set aside'}")
-        yes = number > 0 and _asked("Do it?", output)
-    done = 0
-    if yes:
-        with progress() as say:
-            done = purging.purge(settings, selection, lambda at, of: say("marking dead letters", (at, of)), undo=undo)
-        number = done
+        if dry_run or not number:
+            return
+        confirm(yes, "Do it?")
+    with progress() as say:
+        done = purging.purge(settings, selection, lambda at, of: say("marking dead letters", (at, of)), undo=undo)
     if output == "json":
-        print_json({"selected": number, "purged": 0 if undo else done, "restored": done if undo else 0})
-    elif yes:
-        click.echo(f"{done} made unhandled again" if undo else f"{done} set aside; --undo takes it back")
+        print_json({"selected": done, "purged": 0 if undo else done, "restored": done if undo else 0})
+    elif undo:
+        click.echo(
+            f"{done} made unhandled again" if done else "nothing to make unhandled again: none of these is purged"
+        )
+    else:
+        click.echo(
+            f"{done} set aside; --undo takes it back" if done else "nothing to set aside: all of these are handled"
+        )
 
 
 def _run(
     settings: Settings, selection: Selection, made: Patch | None, dry_run: bool, force: bool, rate: float | None,
     wait: bool | None, timeout: float, yes: bool, output: str,
 ) -> None:  # fmt: skip
-    report = Report()
-    go = yes and not dry_run
-    if not go:
+    if dry_run or not yes:
         with progress() as say:
             report = send(settings, selection, patch=made, dry_run=True, force=force,
                           progress=lambda at, of: say("judging dead letters", (at, of)))  # fmt: skip
         if output == "table":
             _tell(report, force)
         number = report.selected - sum(report.unpatchable.values()) if force else report.outcomes[VALID]
-        go = bool(number) and not dry_run and _asked(f"Send {number} again?", output)
-    if not go:
-        _finish(report, None, output)
-        return
+        if dry_run or not number or output == "json":
+            _finish(report, None, output)
+        if dry_run:
+            return
+        if not number:
+            raise click.exceptions.Exit(1 if report.left else 0)
+        confirm(yes, f"Send {number} again?")
     wait = sys.stderr.isatty() if wait is None else wait
     since = outcomes.ends_now(settings) if wait else {}
     with progress() as say:
         try:
             report = send(settings, selection, patch=made, dry_run=False, rate=rate, force=force,
-                          progress=lambda at, of: say("sending dead letters again", (at, of)))  # fmt: skip
+                          progress=lambda at, of: say("sending again; dead letters read", (at, of)))  # fmt: skip
         except KeyboardInterrupt:
             click.echo("interrupted; what was sent is recorded: run this again to send the rest", err=True)
             raise
         came = None
         if wait and report.sent:
             came = outcomes.await_outcomes(
-                settings, report.coordinates, since, timeout, lambda left: say(f"{left} records wait for validation")
+                settings,
+                report.coordinates,
+                since,
+                timeout,
+                lambda left: say(f"{left} record{'s wait' if left != 1 else ' waits'} for validation"),
             )
     if output == "table" and yes:
         _tell(report, force)
     _finish(report, came, output)
-    if report.left or (came is not None and came.dead):
+    if report.left or report.unsendable or (came is not None and came.dead):
         raise click.exceptions.Exit(1)
-
-
-def _asked(question: str, output: str) -> bool:
-    """Whether a person agrees; where there is nobody to ask, nothing is done."""
-    if sys.stdin.isatty() and output == "table":
-        return click.confirm(question, err=True)
-    click.echo("nothing was done: there is no terminal to ask on; add --yes to do it", err=True)
-    return False
 
 
 def _tell(report: Report, force: bool) -> None:
@@ -197,12 +205,17 @@ def _finish(report: Report, came: outcomes.Outcomes | None, output: str) -> None
     if output == "json":
         print_json({
             "selected": report.selected, "outcomes": report.outcomes, "unpatchable": report.unpatchable,
-            "skipped": report.skipped, "sent": report.sent,
+            "skipped": report.skipped, "sent": report.sent, "unsendable": len(report.unsendable),
             "came_right": came.right if came else None, "dead_again": came.dead if came else None,
         })  # fmt: skip
         return
     if report.sent:
         click.echo(f"{report.sent} sent again")
+    if report.unsendable:
+        click.echo(
+            f"{len(report.unsendable)} not sendable: raw.replay does not take the record"
+            f" ({visible(report.unsendable_why or '')}), so it stays a dead letter"
+        )
     if came is not None:
         click.echo(f"{came.right} came right" + "".join(f", {n} dead again ({why})" for why, n in came.dead.items()))
 
@@ -210,13 +223,13 @@ def _finish(report: Report, came: outcomes.Outcomes | None, output: str) -> None
 def _show_samples(settings: Settings, selection: Selection, made: Patch, samples: int, show_pii: bool) -> None:
     """What the patch does to the first letters that take it."""
     judge = Judge(settings)
-    hidden = frozenset[str]() if show_pii else pii_names(judge.plan)
+    hidden = NOTHING if show_pii else personal_in(judge.plan)
     for letter in find(settings, selection):
         try:
             patched = made.apply(letter, judge.plan, judge.schema_ids(letter))
         except Unpatchable:
             continue
-        click.echo(f"{show(letter.at)}, {letter.reason}: {visible(letter.detail)}")
+        click.echo(f"{show(letter.at)}, {letter.reason}: {visible(mask_letter(letter, hidden).detail)}")
         for line in patched.difference(hidden):
             colour = {"+": "green", "-": "red"}.get(line[:1])
             shown = visible(line)

@@ -12,15 +12,13 @@ from console.cli.output import print_json
 from console.dead_letters.document import Unreadable, read_document
 from console.dead_letters.handled import HandledLetters
 from console.dead_letters.judging import Judge
-from console.dead_letters.masking import HIDDEN, mask, pii_names
+from console.dead_letters.masking import HIDDEN, NOTHING, Personal, mask, mask_headers, mask_letter, personal_in
 from offerflow.runtime.settings import Settings
 from schemas.announce import rfc3339
 from schemas.dead_letter import StoredLetter
 from schemas.dead_letter_state import Coordinates, Handled, show
 
 Chain = list[tuple[Handled, Coordinates | None]]
-BYTES = 16
-"""How much is shown of bytes that no event plan can be laid upon: personal data may be anywhere in them."""
 
 
 def row_of(letter: StoredLetter, handled: HandledLetters) -> dict[str, Any]:
@@ -53,8 +51,13 @@ def print_letter(
     settings: Settings, letter: StoredLetter, earlier: list[Coordinates], later: Chain, *, show_pii: bool, output: str
 ) -> None:
     """``earlier``: the dead letters it was replayed from. ``later``: what was done with it, and what came of that."""
-    form, value = _value(settings, letter, show_pii)
-    headers = [(name, None if content is None else _text(content)) for name, content in letter.headers]
+    judge = Judge(settings)
+    hidden = NOTHING if show_pii else personal_in(judge.plan)
+    form, value = _value(judge, letter, hidden, show_pii)
+    letter = mask_letter(letter, hidden)
+    headers = [
+        (name, None if content is None else _text(content)) for name, content in mask_headers(letter.headers, hidden)
+    ]
     if output == "json":
         row = row_of(letter, HandledLetters(settings))
         del row["handled"]
@@ -85,6 +88,9 @@ def print_letter(
     for name, fact in facts:
         if fact is not None:
             click.echo(f"{visible(name):<14} {visible(str(fact))}")
+    if letter.value is None:
+        click.echo(f"\nvalue: {visible(form)}")
+        return
     click.echo(f"\nvalue, {visible(form)}:")
     lines = value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
     for line in lines.splitlines():
@@ -100,28 +106,24 @@ def _told(done: Handled, dead: Coordinates | None) -> str:
     return f"{when}{patched}, to {done.topic} {done.partition}/{done.offset}{came}"
 
 
-def _value(settings: Settings, letter: StoredLetter, show_pii: bool) -> tuple[str, Any]:
+def _value(judge: Judge, letter: StoredLetter, hidden: Personal, show_pii: bool) -> tuple[str, Any]:
     """What to call the value, and the value: a JSON document, or text that says what the bytes are."""
-    judge = Judge(settings)
     try:
         document = read_document(letter.value, letter.headers, judge.plan, judge.schema_ids(letter))
     except Unreadable as error:
-        return f"it {error}", _bytes(letter.value, show_pii)
+        return f"it {error}", None if letter.value is None else _bytes(letter.value, show_pii)
     form = {"json": "JSON", "cloudevent": "a binary CloudEvent, written as a structured one"}.get(document.form, "Avro")
     if document.schema is not None:
         form += f", decoded as {document.schema.name} version {document.schema.version}"
-    hidden = frozenset[str]() if show_pii else pii_names(judge.plan)
     masked = mask(document.body, hidden)
     return form + (f"; {HIDDEN} shows with --show-pii" if masked != document.body else ""), masked
 
 
-def _bytes(value: bytes | None, show_pii: bool) -> str:
-    if value is None:
-        return "null"
+def _bytes(value: bytes, show_pii: bool) -> str:
+    """No event plan can be laid upon them: personal data may be anywhere in them, so only their number is shown."""
     if show_pii:
         return _text(value)
-    more = f" … ({len(value)} bytes; --show-pii shows them, since personal data may be among them)"
-    return value[:BYTES].hex(" ") + (more if len(value) > BYTES else "")
+    return f"({len(value)} byte{'s' * (len(value) != 1)}, hidden; --show-pii shows what cannot be read)"
 
 
 def _text(content: bytes) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,14 @@ from console.workspace.change import Change
 from console.workspace.commit import commit, current_author
 from console.workspace.state import state_of
 from offerflow.catalog.writer import CatalogWriter
+from offerflow.runtime.kafka.admin import Admin, Place
+from offerflow.runtime.positions import raw_topics
 from offerflow.runtime.settings import Settings
 from schemas.announce import rfc3339
 from schemas.seen import Share, Snapshot, load_snapshots
+
+NOBODY = "(nobody)"
+"""Stands where partitions hold whose worker left: whoever takes them over holds as well."""
 
 
 @click.group()
@@ -37,7 +43,7 @@ def fuse() -> None:
 def show(output: str, directory: Path | None) -> None:
     """Whether each worker holds or watches, and the shares it compares. Exits with 1 if one holds.
 
-    This is what workers last wrote beside their counts of events seen: at most some seconds old.
+    This is what the workers of now wrote beside their counts of events seen: at most some seconds old.
     """
     settings = connect(StackFiles.find(directory))
     workers = _workers(settings)
@@ -46,31 +52,33 @@ def show(output: str, directory: Path | None) -> None:
         print_json({"workers": workers, "limits": limits})
     else:
         _print(workers)
-    if any(worker["state"] == "holding" for worker in workers):
+    if _holding(workers):
         raise click.exceptions.Exit(1)
 
 
 @fuse.command()
+@click.option("--force", is_flag=True, help="Also while no worker holds: the fuse is off until the next change.")
 @click.option("--timeout", type=Duration(), default="30s", show_default=True, help="How long to wait for the workers.")
 @yes_option
 @output_option
 @dir_option
-def release(timeout: float, yes: bool, output: str, directory: Path | None) -> None:
+def release(force: bool, timeout: float, yes: bool, output: str, directory: Path | None) -> None:
     """Have validation go on under the present event plan, whatever becomes a dead letter under it.
 
     It is released until the plan or the sources change again. `offerflow rulesets rollback` goes back instead.
     """
     settings = connect(StackFiles.find(directory))
-    holding = [worker for worker in _workers(settings) if worker["state"] == "holding"]
+    holding = _holding(_workers(settings))
     for worker in holding:
-        click.echo(f"{worker['worker']}: {worker['why']}", err=True)
-    if not holding:
-        click.echo("No worker holds at the moment; this would keep the fuse off until the plan changes.", err=True)
+        click.echo(f"{worker['worker'] or NOBODY}: {worker['why']}", err=True)
     with CatalogWriter(settings) as writer:
         head = writer.catalog.records.get("head")
-        if head is None:
-            click.echo("Nothing was ever applied, so there is nothing to release.", err=True)
-            raise click.exceptions.Exit(1)
+        why_not = _why_not(head, bool(holding), force)
+        if head is None or why_not is not None:
+            click.echo(f"Nothing to release: {why_not}.", err=True)
+            if output == "json":
+                print_json({"released": False, "serial": writer.catalog.head.serial, "workers": {}})
+            return
         confirm(yes, "Release the fuse?")
         serial = writer.catalog.head.serial + 1
         released = {**head, "serial": serial, "fuse_released": True}
@@ -78,24 +86,54 @@ def release(timeout: float, yes: bool, output: str, directory: Path | None) -> N
         workers = commit(settings, writer, change, current_author("fuse release"), timeout)
     if output == "json":
         print_json({"released": True, "serial": serial, "workers": workers})
-    else:
-        click.echo(f"Released with serial {serial}; {workers.get('validation', 0)} validation workers go on.")
+        return
+    number = workers.get("validation", 0)
+    on = f"{number} validation worker{'s go' if number != 1 else ' goes'} on" if number else "no worker is running"
+    click.echo(f"Released with serial {serial}; {on}.")
+
+
+def _why_not(head: Mapping[str, Any] | None, holds: bool, force: bool) -> str | None:
+    """Why a release would change nothing that anybody wants changed."""
+    if head is None:
+        return "nothing was ever applied"
+    if holds:
+        return None
+    if head.get("fuse_released"):
+        return "the fuse is released already, until the plan or the sources change"
+    return None if force else "no worker holds (--force switches the fuse off until the plan or the sources change)"
+
+
+def _holding(workers: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [worker for worker in workers if worker["state"] == "holding"]
 
 
 def _workers(settings: Settings) -> list[dict[str, Any]]:
-    """One entry per worker: what it wrote of the partitions that it counted last."""
-    by_worker: dict[str, list[Snapshot]] = {}
-    for snapshot in load_snapshots(settings).values():
-        by_worker.setdefault(snapshot.worker, []).append(snapshot)
-    return [_worker(name, by_worker[name]) for name in sorted(by_worker)]
+    """One entry per worker that is a member now, and one for nobody if what those who left wrote still holds."""
+    members = set(Admin(settings).members(settings.group("validation")))
+    return workers_of(members, load_snapshots(settings), raw_topics(settings))
 
 
-def _worker(name: str, snapshots: list[Snapshot]) -> dict[str, Any]:
+def workers_of(
+    members: Iterable[str], snapshots: Mapping[Place, Snapshot], topics: Iterable[str]
+) -> list[dict[str, Any]]:
+    """``topics``: those that are read. What lies in ``events-seen`` of others is of no worker any more."""
+    by_worker: dict[str | None, list[Snapshot]] = {name: [] for name in sorted(members)}
+    read = set(topics)
+    left: list[Snapshot] = []
+    for (topic, _), snapshot in snapshots.items():
+        if topic in read:
+            by_worker.get(snapshot.worker, left).append(snapshot)
+    if any(snapshot.watch.held is not None for snapshot in left):
+        by_worker[None] = left
+    return [_worker(name, of) for name, of in by_worker.items()]
+
+
+def _worker(name: str | None, snapshots: list[Snapshot]) -> dict[str, Any]:
     watches = [snapshot.watch for snapshot in snapshots]
     why = next((watch.held for watch in watches if watch.held is not None), None)
     watching = [watch for watch in watches if not watch.over]
     released = any(watch.released for watch in watches)
-    sources = sorted({source for watch in watching for source in (*watch.before, *watch.since)})
+    sources = sorted({source for watch in watching for source in (*watch.before, *watch.since, *watch.pending)})
     return {
         "worker": name,
         "state": "holding" if why is not None else "watching" if watching else "released" if released else "quiet",
@@ -106,38 +144,38 @@ def _worker(name: str, snapshots: list[Snapshot]) -> dict[str, Any]:
             {
                 "source": source,
                 "before": _sum(watch.before.get(source) for watch in watching),
-                "since": _sum(watch.since.get(source) for watch in watching),
+                "since": _sum(part.get(source) for watch in watching for part in (watch.since, watch.pending)),
             }
             for source in sources
         ],
     }
 
 
-def _sum(shares: Any) -> dict[str, int]:
-    known: list[Share] = [share for share in shares if share is not None]
+def _sum(shares: Iterable[Share | None]) -> dict[str, int]:
+    known = [share for share in shares if share is not None]
     return {"events": sum(share.events for share in known), "bad": sum(share.bad for share in known)}
 
 
 def _print(workers: list[dict[str, Any]]) -> None:
+    if all(worker["worker"] is None for worker in workers):
+        click.echo("No validation worker is running.")
     if not workers:
-        click.echo("No worker has counted anything yet.")
         return
-    rows = []
-    for worker in workers:
-        first = (
-            worker["worker"],
-            worker["state"],
-            worker["partitions"],
-            (worker["changed_at"] or "")[:16].replace("T", " "),
-        )
-        sources = worker["sources"] or [None]
-        for at, source in enumerate(sources):
-            shares = (source["source"], _share(source["before"]), _share(source["since"])) if source else ("", "", "")
-            rows.append((*(first if not at else ("",) * len(first)), *shares))
-    print_table(("worker", "fuse", "partitions", "changed (UTC)", "source", "bad before", "bad since"), rows)
-    for worker in workers:
-        if worker["why"]:
-            click.echo(f"{worker['worker']}: {worker['why']}")
+    print_table(("worker", "fuse", "partitions", "changed (UTC)"), (
+        (worker["worker"] or NOBODY, worker["state"], worker["partitions"],
+         (worker["changed_at"] or "")[:16].replace("T", " "))
+        for worker in workers
+    ))  # fmt: skip
+    rows = [
+        (worker["worker"] or NOBODY, source["source"], _share(source["before"]), _share(source["since"]))
+        for worker in workers
+        for source in worker["sources"]
+    ]
+    if rows:
+        click.echo()
+        print_table(("worker", "source", "bad before", "bad since"), rows)
+    for worker in _holding(workers):
+        click.echo(f"\n{worker['worker'] or NOBODY}: {worker['why']}")
 
 
 def _share(share: dict[str, int]) -> str:

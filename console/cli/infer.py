@@ -11,6 +11,7 @@ import click
 
 from console.cli.options import Duration, dir_option, output_option, yes_option
 from console.cli.output import print_json, progress
+from console.cli.unwritable import writing_below
 from console.stack.client import connect
 from console.stack.files import StackFiles
 
@@ -61,10 +62,11 @@ def infer(
     out: Path | None, adopt: bool, enums: bool, extra: bool, required_from: int, origins: tuple[str, ...],
     owner: str | None, doc: str | None, timeout: float, yes: bool, output: str, directory: Path | None,
 ) -> None:  # fmt: skip
-    """Draft an event schema for each NAME from the events that came under it (default: every name that is not planned).
+    """Draft an event schema for each NAME from samples.
 
-    Samples are the dead letters of unknown events, what entries by name have kept, or a file. With --adopt the drafts
-    are applied and those dead letters replayed, after a question.
+    They are the events that came under it (default: under every name that is not planned): dead letters of unknown
+    events and what entries by name have kept, or those of a file. With --adopt the drafts are applied and those dead
+    letters replayed, after a question.
     """
     from console.plan.drafting import Choices
     from console.plan.inference import infer_from_file, infer_from_topics
@@ -83,7 +85,13 @@ def infer(
             )
     if output == "table":
         _show(found, out)
-    written = _write(found.drafts, out) if out is not None else []
+    if name is not None and any({"event", "properties"} <= {p.name for p in one.properties} for one in found.drafts):
+        note = f"note: lines of {from_file} look like whole events; without --name their properties alone are drafted"
+        click.echo(note, err=True)
+    written = []
+    if out is not None:
+        with writing_below(out, "--out"):
+            written = _write(found.drafts, out)
     adoption = None
     if adopt and not found.conflicts:
         adoption = _adopt(settings, found, sources, timeout, yes, output)
@@ -121,7 +129,7 @@ def _show(found: Inferred, out: Path | None) -> None:
     if not found.drafts and not found.settled and not found.refused:
         click.echo("nothing to draft: no event of a name that is not planned waits in the dead letters", err=True)
     for name, why in found.refused.items():
-        click.echo(f"{plain(name)}: left alone, the name {why}", err=True)
+        click.echo(f"{plain(name)}: left alone: the name {why}", err=True)
 
 
 def _write(drafts: Sequence[Draft], out: Path) -> list[str]:

@@ -35,7 +35,10 @@ plan.add_command(infer)
 @output_option
 @dir_option
 def list_events(unplanned: bool, not_seen: bool, source: str | None, output: str, directory: Path | None) -> None:
-    """List the planned events with what was seen of each, and the names that came but are not planned."""
+    """List the planned events, and the names that came unplanned.
+
+    Each with what was seen of it.
+    """
     from console.cli.plan_text import ago, plain, short_origins
 
     if unplanned and not_seen:
@@ -84,7 +87,10 @@ def list_events(unplanned: bool, not_seen: bool, source: str | None, output: str
 @output_option
 @dir_option
 def show(name: str, output: str, directory: Path | None) -> None:
-    """Show everything about the event NAME: a display name, an alias or a record name."""
+    """Show everything about the event NAME.
+
+    NAME is a display name, an alias or a record name.
+    """
     from console.cli.plan_text import entry_json, show_entry
 
     entry = _view(connect(StackFiles.find(directory)), None).find(name)
@@ -144,18 +150,28 @@ def add(
     help="Describe the definitions below this folder, rather than what is in force. Needs no broker.",
 )  # fmt: skip
 @click.option("--title", default="Event plan", show_default=True, help="The heading of the pages.")
+@click.option("--force", is_flag=True, help="Overwrite files of these names that something else wrote.")
 @output_option
 @dir_option
-def docs(target: Path, folders: tuple[Path, ...], title: str, output: str, directory: Path | None) -> None:
-    """Write pages about the plan below DIR: Markdown, one HTML file that works alone, and asyncapi.yaml."""
-    from console.plan.pages import write_pages
+def docs(
+    target: Path, folders: tuple[Path, ...], title: str, force: bool, output: str, directory: Path | None
+) -> None:  # fmt: skip
+    """Write pages about the plan below DIR.
+
+    They are Markdown, one HTML file that works alone, and asyncapi.yaml.
+    Pages it wrote before are overwritten, and deleted when their event is gone; other files are left alone.
+    """
+    from console.cli.unwritable import writing_below
+    from console.plan.folder import write_folder
+    from console.plan.pages import pages
 
     if folders:
         view, prefix = _workspace_view(folders), "offerflow."
     else:
         settings = connect(StackFiles.find(directory))
         view, prefix = _view(settings, None, counted=False), settings.topic_prefix
-    files = write_pages(target, view, title, prefix)
+    with writing_below(target, "DIR"):
+        files = write_folder(target, pages(view, title, prefix), force)
     if output == "json":
         print_json({"files": [str(file) for file in files]})
     else:
@@ -167,16 +183,26 @@ def docs(target: Path, folders: tuple[Path, ...], title: str, output: str, direc
 def _view(settings: Settings, source: str | None, counted: bool = True) -> PlanView:
     from console.plan.catalog import read_catalog
     from console.plan.entries import view_of
+    from offerflow.catalog.view import sources_of
+    from offerflow.rules.nearest import did_you_mean
     from schemas.seen import read_report
 
     catalog = read_catalog(settings)
     if not counted:
         return view_of(catalog)
     report = read_report(settings)
+    sources = sources_of(settings, catalog)
+    known = {*sources, *(one.source for one in report.entries if one.source)}
+    if source is not None and source not in known:
+        there = f"there are {', '.join(sorted(known))}" if known else "none is declared"
+        raise click.BadParameter(
+            f"there is no source {source!r}{did_you_mean(source, known)}; {there}", param_hint="--source"
+        )
     if report.evicted:
         note = f"{report.evicted} names were too many to count apart; none of them came more than {report.floor} times"
         click.echo(note, err=True)
-    return view_of(catalog, [one for one in report.entries if source is None or one.source == source])
+    seen = [one for one in report.entries if source is None or one.source == source]
+    return view_of(catalog, seen, [one for name, one in sources.items() if name not in catalog.sources])
 
 
 def _workspace_view(folders: tuple[Path, ...]) -> PlanView:

@@ -131,7 +131,7 @@ def show_draft(draft: Draft) -> None:
         click.echo(f"  {plain(note, 300)}")
     for conflict in draft.conflicts:
         click.echo(click.style(f"  conflict: {plain(conflict, 500)}", fg="red"))
-    if not draft.changes:
+    if not draft.changes and not draft.conflicts:
         click.echo("  nothing new: the plan has all of this")
 
 

@@ -9,20 +9,21 @@ import click
 from console.cli.changes import (
     change_json,
     confirm,
-    problems_json,
+    refuse,
     show_change,
     show_lines,
-    show_problems,
     summary,
     tell_workers,
 )
+from console.cli.dlq_table import print_fitting
 from console.cli.options import Duration, dir_option, output_option, yes_option
-from console.cli.output import print_json, print_table
+from console.cli.output import print_json
 from console.stack.client import connect
 from console.stack.files import StackFiles
 from console.workspace.change import plan_rollback
 from console.workspace.commit import commit, current_author
 from console.workspace.effects import with_effects
+from console.workspace.in_force import await_in_force
 from console.workspace.lines import lines_between
 from console.workspace.problems import WorkspaceProblems
 from console.workspace.reading import read_catalog
@@ -44,7 +45,7 @@ def rulesets() -> None:
     """List what was applied, compare it, and go back to it."""
 
 
-@rulesets.command("list")
+@rulesets.command("list", short_help="List the releases of the catalog, newest first.")
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="How many, the newest first.")
 @output_option
 @dir_option
@@ -56,14 +57,14 @@ def list_rulesets(limit: int, output: str, directory: Path | None) -> None:
         print_json([_release_json(one, catalog) for one in found])
         return
     columns = ("", "release", "at", "by", "how", "ruleset", "changes")
-    print_table(columns, (
+    print_fitting(columns, [
         ("*" if one.serial == catalog.head.serial else "", one.serial, (one.at or "-")[:19].replace("T", " "),
          one.by or "-", one.how or "-", one.ruleset[:8] or "-", _changes(one))
         for one in found
-    ))  # fmt: skip
+    ], prose=True)  # fmt: skip
 
 
-@rulesets.command()
+@rulesets.command(short_help="Show what changed between two releases, or since one.")
 @click.argument("first", metavar="A", type=int)
 @click.argument("second", metavar="[B]", type=int, required=False)
 @output_option
@@ -87,7 +88,7 @@ def diff(first: int, second: int | None, output: str, directory: Path | None) ->
     click.echo(summary(lines))
 
 
-@rulesets.command()
+@rulesets.command(short_help="Make an older release the present one again.")
 @click.argument("serial", type=int, required=False)
 @click.option("--dry-run", is_flag=True, help="Show what would change and write nothing.")
 @click.option("--timeout", type=Duration(), default="30s", show_default=True, help="How long to wait for the workers.")
@@ -116,16 +117,15 @@ def rollback(
                 confirm(yes, f"Go back to release {target.serial}?")
                 workers = commit(settings, writer, change, current_author(f"{ROLLBACK} {target.serial}"), timeout)
             present = change.serial if apply else writer.catalog.head.serial
+            if not change.records and not dry_run:  # a rollback that ran out of time may be asked again
+                workers = await_in_force(settings, timeout, release(writer.catalog, present))
     except WorkspaceProblems as error:
-        if output == "json":
-            print_json({"applied": False, "problems": problems_json(error)})
-        else:
-            show_problems(error)
-        raise click.exceptions.Exit(1) from None
+        refuse(error, output)
     if output == "json":
         print_json({**change_json(change, present, workers, applied=apply), "to": target.serial})
     elif apply:
         click.echo(f"release {present} is what release {target.serial} was")
+    if output == "table":
         tell_workers(workers)
 
 

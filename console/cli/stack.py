@@ -13,8 +13,9 @@ import click
 from console.cli.options import Duration, dir_option, output_option, yes_option
 from console.cli.output import Progress, print_json, print_table, progress
 from console.stack import client, ready, stopping
+from console.stack.failure import StackFailed
 from console.stack.files import StackFiles, Wanted
-from offerflow.runtime.errors import DependencyDown, OfferflowError
+from offerflow.runtime.errors import DependencyDown, OfferflowError, TryAgain
 from offerflow.runtime.settings import Settings
 
 WORKERS = click.IntRange(0, 64)
@@ -42,7 +43,7 @@ def up(
     try:
         wanted, process = client.start(files, validation_workers, rules_workers, with_parent=not detach)
         with progress() as say:
-            state = ready.wait_ready(files, wanted, process, say)
+            state = ready.wait_ready(files, wanted, process, Holding(files, say))
         described = client.describe(files, state)
         if output == "json":
             print_json(described)
@@ -103,7 +104,9 @@ def down(purge: bool, yes: bool, directory: Path | None) -> None:
     """Stop everything, the demo included. Data stays and is there at the next `up`, unless --purge says otherwise."""
     files = StackFiles.find(directory)
     if purge and not yes and files.root.is_dir():
-        click.confirm(f"Remove all data of the stack in {files.root}?", abort=True, err=True)
+        from console.cli.changes import confirm
+
+        confirm(yes, f"Remove all data of the stack in {files.root}?")
     demo = StackFiles.find(files.demo)
     ran = stopping.stop(demo)
     ran = stopping.stop(files) or ran
@@ -164,17 +167,62 @@ def wait(idle: bool, timeout: float, directory: Path | None) -> None:
     with progress() as say:
         if not idle:
             wanted = files.wanted() or Wanted(generation=0)
-            ready.wait_ready(files, wanted, None, say, timeout)
+            _wait_ready(files, wanted, timeout, Holding(files, say))
             return
-        follow_lag(client.connect(files), timeout, say)
+        follow_lag(client.connect(files), timeout, say, files)
 
 
-def follow_lag(settings: Settings, timeout_s: float, say: Progress) -> None:
+def _wait_ready(files: StackFiles, wanted: Wanted, timeout_s: float, say: Holding) -> None:
+    deadline = time.monotonic() + timeout_s
+    try:
+        ready.wait_ready(files, wanted, None, say, timeout_s)
+    except StackFailed:
+        if time.monotonic() < deadline:
+            raise
+        reasons = {name: why for name, why in _programs(files)[1].items() if why is not None}
+        late = [f"{name} is not ready: {why}" for name, why in reasons.items()]
+        raise TryAgain("\n".join((f"not ready after {timeout_s:.0f} s", *late))) from None
+
+
+class Holding:
+    """Passes on what is being done, and tells once of each program that holds: it needs a person to go on."""
+
+    def __init__(self, files: StackFiles, say: Progress) -> None:
+        self._files, self._say = files, say
+        self._told: dict[str, str] = {}
+        self._next = time.monotonic() + LOOK_S
+
+    def __call__(self, text: str, counted: tuple[int, int] | None = None) -> None:
+        self._say(text, counted)
+        if time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + LOOK_S
+        for name, why in holding(self._files).items():
+            if self._told.get(name) != why:
+                click.echo(f"{name} is {why}", err=True)
+                self._told[name] = why
+
+
+def holding(files: StackFiles) -> dict[str, str]:
+    """By name the programs that run and refuse to work, and why."""
+    from console.stack import probe
+
+    state = files.state()
+    asked = {p.name: probe.program(p.url) for p in (state.programs if state else ()) if p.url is not None and p.pid}
+    return {name: why for name, why in asked.items() if why is not None and why.startswith(("holding", "refusing"))}
+
+
+def follow_lag(settings: Settings, timeout_s: float, say: Progress, files: StackFiles) -> None:
     """Wait until both stages are idle, telling how far behind they are meanwhile."""
     from offerflow.runtime.positions import wait_idle
 
+    told = Holding(files, say)
+
     def tell(behind: dict[str, int]) -> None:
         late = ", ".join(f"{stage} {number}" for stage, number in behind.items() if number)
-        say(f"waiting for the stages: {late} behind" if late else "waiting for the stages")
+        told(f"waiting for the stages: {late} behind" if late else "waiting for the stages")
 
-    wait_idle(settings, timeout_s, tell, patient=True)
+    def refusals() -> dict[str, str]:
+        return {name: why for name, why in _programs(files)[1].items() if why is not None}
+
+    wait_idle(settings, timeout_s, tell, patient=True, refusals=refusals)

@@ -7,7 +7,6 @@ or of the journal: the fields under the schema it names, sent again under that s
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,16 +15,18 @@ from typing import Any
 
 import fastavro
 
-from schemas.cloudevents import MEDIA_TYPE, PREFIX
-from schemas.codec import FRAME, META, event_reader, plain_times, schema_id_of
+from schemas.cloudevents import PREFIX
+from schemas.codec import FRAME, event_reader, inlined, plain_times, schema_id_of
 from schemas.envelope import depth
 from schemas.plan import EventSchema, Plan
+from schemas.raw import attributes, form_of
+from schemas.values import field_encoder
+from schemas.violations import Violation
 
 Header = tuple[str, bytes | None]
 SchemaIds = Callable[[int], int | None]
 DEEPEST = 200
 """Levels of JSON that are worked on; events have 16 at most."""
-CONTENT_TYPES = ("content-type", "ce_datacontenttype")
 
 
 class Unreadable(ValueError):
@@ -43,13 +44,15 @@ class Document:
 
 def read_document(value: bytes | None, headers: Sequence[Header], plan: Plan, schema_ids: SchemaIds) -> Document:
     """Raises Unreadable for bytes that are none of the forms."""
-    if value is not None and value[:1] == b"\x00":
+    form = form_of(value, headers)
+    if form == "avro" and value is not None:
         schema = _schema_of(value, plan, schema_ids)
         try:
             return Document("avro", event_reader(schema.definition, None)(value), schema)
         except Exception as error:  # whatever a decoder makes of broken bytes
-            raise Unreadable(f"does not decode as {schema.name} version {schema.version}: {error}") from None
-    if any(name.startswith(PREFIX) for name, _ in headers) and not _says_structured(headers):
+            why = str(error) or "its bytes end too early"
+            raise Unreadable(f"does not decode as {schema.name} version {schema.version}: {why}") from None
+    if form == "binary":
         return Document("cloudevent", _structured(value, headers))
     return Document("json", _json(value))
 
@@ -92,22 +95,18 @@ def _dump(body: Any) -> bytes:
         raise Unreadable(f"cannot be written as JSON: {error}") from None
 
 
-def _says_structured(headers: Sequence[Header]) -> bool:
-    return any(
-        name.lower() == "content-type" and (content or b"").strip().lower().startswith(MEDIA_TYPE.encode())
-        for name, content in headers
-    )
-
-
 # -- binary CloudEvents ---------------------------------------------------------------------------------------------
 
 
 def _structured(value: bytes | None, headers: Sequence[Header]) -> dict[str, Any]:
-    event: dict[str, Any] = {}
-    for name, content in headers:
-        if content is not None and (name.startswith(PREFIX) or name.lower() == "content-type"):
-            attribute = "datacontenttype" if name.lower() in CONTENT_TYPES else name.removeprefix(PREFIX)
-            event[attribute] = content.decode("utf-8", "replace")
+    said, media = attributes(headers)
+    # What the media type of data is, content-type says in this form, whatever ce_datacontenttype does.
+    said.pop(f"{PREFIX}datacontenttype", None)
+    event: dict[str, Any] = {
+        name.removeprefix(PREFIX): content.decode("utf-8", "replace") for name, content in said.items()
+    }
+    if media:
+        event["datacontenttype"] = media.decode("utf-8", "replace")
     return {**event, "data": _json(value)} if value else event
 
 
@@ -143,12 +142,27 @@ def _schema_of(value: bytes, plan: Plan, schema_ids: SchemaIds) -> EventSchema:
 
 
 def _encode(schema: EventSchema, body: Any) -> bytes:
-    whole = copy.deepcopy(schema.definition)
-    whole["fields"][0]["type"] = copy.deepcopy(META)
-    whole = plain_times(whole)
+    whole = plain_times(inlined(schema.definition))
     buffer = BytesIO()
     try:
         fastavro.schemaless_writer(buffer, fastavro.parse_schema(whole), body, strict=True)
-    except Exception as error:  # an encoder has many words for what does not fit
-        raise Unreadable(f"does not fit {schema.name} version {schema.version} any more: {error}") from None
+    except Exception:  # its words would repeat values that may be personal
+        raise Unreadable(
+            f"does not fit {schema.name} version {schema.version} any more: {_misfit(whole, body)}"
+        ) from None
     return buffer.getvalue()
+
+
+def _misfit(whole: dict[str, Any], body: Any) -> str:
+    """The first thing that is wrong, in words that never repeat a value of a pii field."""
+    if not isinstance(body, dict):
+        return "expected an object"
+    for field in whole["fields"]:
+        name = field["name"]
+        if name not in body and "default" not in field:
+            return f"{name}: expected a value, since the field is required"
+        try:
+            field_encoder(field, closed=True)(body.get(name, field.get("default")), name)
+        except Violation as violation:
+            return str(violation)
+    return f"only {', '.join(field['name'] for field in whole['fields'])} may be there, each of its type"

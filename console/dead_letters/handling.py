@@ -15,7 +15,7 @@ from typing import TypeVar
 from console.dead_letters.handled import HandledLetters
 from offerflow.runtime.errors import DependencyDown, Disturbed, Fenced, KafkaDown, TryAgain
 from offerflow.runtime.kafka.admin import Admin
-from offerflow.runtime.kafka.transactional import TransactionalProducer
+from offerflow.runtime.kafka.transactional import TransactionalProducer, Unwritable
 from offerflow.runtime.settings import Settings
 
 T = TypeVar("T")
@@ -50,19 +50,41 @@ class Handling:
         chunk: Sequence[T],
         settled: Callable[[T], bool],
         publish: Callable[[TransactionalProducer, list[T]], object],
-    ) -> None:
+    ) -> list[tuple[T, str]]:
         """Have ``publish`` write what of ``chunk`` is not ``settled`` in one transaction, again until it is done.
 
-        ``settled`` must ask ``handled``. Raises TryAgain when another command took over or the broker did not take it:
-        what was written until then is kept.
+        ``settled`` must ask ``handled``; ``publish`` writes one output for each, in order. Returns those that the
+        broker refuses, with its words: the others are written without them. Raises TryAgain when another command took
+        over or the broker took nothing: what was written until then is kept.
         """
+        refused: list[tuple[T, str]] = []
+        parts = [list(chunk)]
+        while parts:
+            part = parts.pop()
+            blamed = self._write(part, settled, publish)
+            if blamed is None:
+                continue
+            if len(part) == 1:
+                refused.append(blamed)
+            else:
+                # Records are refused by the batch, so whether it is this one shows when it goes alone.
+                parts += [[one for one in part if one is not blamed[0]], [blamed[0]]]
+        return refused
+
+    def _write(
+        self,
+        part: list[T],
+        settled: Callable[[T], bool],
+        publish: Callable[[TransactionalProducer, list[T]], object],
+    ) -> tuple[T, str] | None:
+        """Nothing when all of it is written; else none is, and this one is to blame."""
         disturbed: Exception | None = None
         for attempt in range(TRIES):
             if attempt:
                 time.sleep(PAUSE_S * attempt)
             try:
                 self._current()
-                left = [one for one in chunk if not settled(one)]
+                left = [one for one in part if not settled(one)]
                 if left:
                     publish(self._producer, left)
             except Fenced:
@@ -71,9 +93,11 @@ class Handling:
                     " again: what was handled is skipped"
                 ) from None
             except (Disturbed, DependencyDown) as error:
+                if isinstance(error, Unwritable) and error.alone:
+                    return left[error.at], error.why
                 disturbed = error
             else:
-                return
+                return None
         raise TryAgain(
             f"Kafka does not take the transaction ({disturbed}); run this again: what was handled is skipped"
         )

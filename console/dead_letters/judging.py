@@ -8,7 +8,7 @@ from typing import NamedTuple
 from console.dead_letters.document import SchemaIds
 from console.dead_letters.handled import CLIENT
 from offerflow.catalog.follower import CatalogFollower
-from offerflow.catalog.view import LOCAL_SERVER
+from offerflow.catalog.view import sources_of
 from offerflow.runtime.errors import KafkaDown
 from offerflow.runtime.kafka.admin import Admin
 from offerflow.runtime.settings import Settings
@@ -46,9 +46,7 @@ class Judge:
             catalog = follower.start()
         finally:
             follower.close()
-        sources = dict(catalog.sources)
-        if settings.local.server_key is not None:
-            sources.setdefault(LOCAL_SERVER.id, LOCAL_SERVER)
+        sources = sources_of(settings, catalog)
         self.plan: Plan = plan_of(catalog)
         channels = channels_of(settings, Admin(settings, CLIENT), sources)
         if self.topic not in channels:

@@ -3,40 +3,111 @@ event of another name, beside its properties, in a context."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
+import msgspec
+
+from schemas.cloudevents import PREFIX
+from schemas.dead_letter import StoredLetter
+from schemas.personal import fields_in, holds_pii
 from schemas.plan import Plan
+from schemas.violations import HIDDEN as UNTOLD
 
+Header = tuple[str, bytes | None]
 HIDDEN = "(pii, hidden)"
 CHANGED = "(pii, hidden, changed)"
+ENCODED = "data_base64"
+"""The member of a CloudEvent that holds all of its data, readable for anybody and by name for nobody."""
+_WHOLE = ("an object", "an array")
+_STEP = re.compile(r"[^.\[\]]+")
+"""One member of a field path such as ``homes[1].street``."""
 _MISSING = object()
+_NEVER = object()
+"""There is nothing to compare with, which is not the same as an absent member."""
 
 
-def pii_names(plan: Plan) -> frozenset[str]:
-    """Names of properties that some version of some event type marks as pii."""
-    return frozenset(
-        field["name"] for schema in plan.by_id.values() for field in schema.definition["fields"][1:] if field.get("pii")
-    )
+class Personal(NamedTuple):
+    """Names of fields: ``names`` of those marked as pii, ``holders`` of those with such fields in the records below."""
+
+    names: frozenset[str]
+    holders: frozenset[str]
 
 
-def mask(value: Any, names: frozenset[str], before: Any = _MISSING) -> Any:
-    """``value`` with every member of these ``names`` hidden, null aside. Against ``before``, it says what changed."""
+NOTHING = Personal(frozenset(), frozenset())
+
+
+def personal_in(plan: Plan) -> Personal:
+    """What some version of some event type says of its fields, at any depth."""
+    fields = [field for schema in plan.by_id.values() for field in fields_in(schema.definition)]
+    names = {field["name"] for field in fields if field.get("pii")}
+    if not names:
+        return NOTHING
+    return Personal(frozenset(names | {ENCODED}), frozenset(f["name"] for f in fields if holds_pii(f.get("type"))))
+
+
+def mask_letter(letter: StoredLetter, personal: Personal) -> StoredLetter:
+    """Its field, what came there and the detail without what is pii by now, though it was not when it was judged."""
+    field, expected, got = letter.field, letter.expected or "", letter.got
+    if field is None or got is None:
+        return letter
+    steps = list(_STEP.finditer(field))
+    inside = next((step for step in steps if step[0] in personal.names), None)
+    whole = expected.startswith(_WHOLE) or " or " in expected
+    if inside is None and not (whole and any(step[0] in personal.holders for step in steps)):
+        return letter
+    # Not what comes below: keys of a map are its value too.
+    field = field[: inside.end()] if inside else field
+    detail = f"{field}: expected {letter.expected}, got {UNTOLD}"
+    return msgspec.structs.replace(letter, field=field, got=UNTOLD, detail=detail)
+
+
+def mask_headers(headers: Sequence[Header], personal: Personal) -> list[Header]:
+    """Headers that are attributes of a CloudEvent are hidden as its members are."""
+    return [
+        (name, HIDDEN.encode() if content and name.startswith(PREFIX) and name[len(PREFIX) :] in personal.names
+         else content)
+        for name, content in headers
+    ]  # fmt: skip
+
+
+def mask(value: Any, personal: Personal, before: Any = _NEVER) -> Any:
+    """``value`` with every member hidden that is pii or stands where a record with pii belongs, null aside. Against
+    ``before``, it says what changed."""
     if isinstance(value, Mapping):
-        return {name: _member(name, item, names, before) for name, item in value.items()}
+        return {name: _member(name, item, personal, _in(before, name)) for name, item in value.items()}
     if isinstance(value, list):
-        return [mask(item, names, _at(before, place)) for place, item in enumerate(value)]
+        return [mask(item, personal, _at(before, place)) for place, item in enumerate(value)]
     return value
 
 
-def _member(name: str, value: Any, names: frozenset[str], before: Any) -> Any:
-    was = before.get(name, _MISSING) if isinstance(before, Mapping) else _MISSING
-    if name not in names:
-        return mask(value, names, was)
+def _member(name: str, value: Any, personal: Personal, was: Any) -> Any:
     if value is None:
         return None
-    return HIDDEN if before is _MISSING or was == value else CHANGED
+    if name in personal.names:
+        return _hidden(value, was)
+    return _held(value, personal, was) if name in personal.holders else mask(value, personal, was)
+
+
+def _held(value: Any, personal: Personal, was: Any) -> Any:
+    """Of what should be a record, or a list of them: what is neither is hidden as a whole."""
+    if isinstance(value, list):
+        return [_held(item, personal, _at(was, place)) for place, item in enumerate(value)]
+    return mask(value, personal, was) if value is None or isinstance(value, Mapping) else _hidden(value, was)
+
+
+def _hidden(value: Any, was: Any) -> str:
+    return HIDDEN if was is _NEVER or was == value else CHANGED
+
+
+def _in(before: Any, name: str) -> Any:
+    if before is _NEVER:
+        return _NEVER
+    return before.get(name, _MISSING) if isinstance(before, Mapping) else _MISSING
 
 
 def _at(before: Any, place: int) -> Any:
+    if before is _NEVER:
+        return _NEVER
     return before[place] if isinstance(before, list) and place < len(before) else _MISSING

@@ -11,7 +11,7 @@ import jsonpatch
 import jsonpointer
 
 from console.dead_letters.document import Document, SchemaIds, Unreadable, read_document, without_form, write_document
-from console.dead_letters.masking import mask
+from console.dead_letters.masking import Personal, mask
 from offerflow.runtime.errors import OfferflowError
 from schemas.dead_letter import StoredLetter
 from schemas.plan import Plan
@@ -65,7 +65,9 @@ class Patch:
         except jsonpatch.JsonPatchTestFailed:
             raise Unpatchable("a test of the patch does not hold") from None
         except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, TypeError, KeyError) as error:
-            raise Unpatchable(f"the patch does not apply: {error}") from None
+            # The library goes on with the whole document, and what is in that may be personal.
+            why = str(error).partition(" not found in ")[0]
+            raise Unpatchable(f"the patch does not apply: {why}{' not found' * (why != str(error))}") from None
         try:
             value, headers = write_document(document, body, letter.value, headers)
         except Unreadable as error:
@@ -86,8 +88,8 @@ class Patched:
         self.value = value
         self.headers = headers
 
-    def difference(self, hidden: frozenset[str]) -> Iterator[str]:
-        """Lines of a unified diff; members of the names in ``hidden`` do not show."""
+    def difference(self, hidden: Personal) -> Iterator[str]:
+        """Lines of a unified diff; what is in ``hidden`` does not show."""
         before = _lines(mask(self.before.body, hidden))
         after = _lines(mask(self.body, hidden, self.before.body))
         for line in list(difflib.unified_diff(before, after, lineterm="", n=2))[2:]:

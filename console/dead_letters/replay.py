@@ -34,8 +34,9 @@ class Report:
 
     ``outcomes``: of the letters that are not handled yet, how many would now be ``valid``, ``dropped`` or dead again by
     reason. ``sent`` of them were written to ``raw.replay``, at the coordinates in ``coordinates``. ``skipped`` were
-    handled before; ``unpatchable`` counts those that did not take the patch by why. ``failing`` has an example of each
-    reason for which letters would be dead again: coordinates and what is wrong.
+    handled before; ``unpatchable`` counts those that did not take the patch by why. ``unsendable`` are those that
+    ``raw.replay`` does not take, and ``unsendable_why`` the broker's words about the last of them. ``failing`` has an
+    example of each reason for which letters would be dead again: coordinates and what is wrong.
     """
 
     outcomes: Counter[str] = field(default_factory=Counter)
@@ -43,6 +44,8 @@ class Report:
     skipped: int = 0
     sent: int = 0
     coordinates: OffsetSet = field(default_factory=OffsetSet)
+    unsendable: OffsetSet = field(default_factory=OffsetSet)
+    unsendable_why: str | None = None
     failing: dict[str, tuple[Coordinates, DeadLetter]] = field(default_factory=dict)
 
     @property
@@ -137,8 +140,13 @@ class _Sender:
         self._by = current_author("dlq replay").name
 
     def send(self, chunk: list[Resend]) -> None:
-        self._handling.write(chunk, lambda resend: resend.letter.at in self._handled, self._publish)
+        refused = self._handling.write(chunk, lambda resend: resend.letter.at in self._handled, self._publish)
+        for resend, why in refused:
+            self._report.unsendable.add(resend.letter.at)
+            self._report.unsendable_why = why
         for resend in chunk:
+            if resend.letter.at in self._report.unsendable:
+                continue
             self._handled.replayed.add(resend.letter.at)
             self._report.coordinates.add(resend.letter.at)
         self._report.sent = len(self._report.coordinates)

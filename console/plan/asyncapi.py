@@ -13,8 +13,9 @@ from ruamel.yaml import YAML
 from console.plan.entries import Entry, PlanView
 from console.plan.json_schema import properties_schema
 from offerflow.runtime.topics import CHANNELS
-from schemas.codec import META, load_schema
+from schemas.codec import inlined, load_schema
 from schemas.envelope import MAX_ID, TYPED
+from schemas.output_topics import RECORD_OF
 
 AVRO = "application/vnd.apache.avro;version=1.9.0"
 _AVRO_BINDING = {
@@ -25,10 +26,6 @@ _AVRO_BINDING = {
         "bindingVersion": "0.5.0",
     }
 }
-_OUTPUTS = {
-    "offer-entry": "OfferEntered", "offer-exit": "OfferExited", "reward-satisfied": "RewardSatisfied",
-    "reward-reversed": "RewardReversed", "reward-fulfilled": "RewardFulfilled", "dead-letter": "DeadLetter",
-}  # fmt: skip
 _INTERNAL = ("Tick", "RulesetActivated")
 Part = dict[str, Any]
 
@@ -56,7 +53,7 @@ def asyncapi(view: PlanView, title: str, prefix: str) -> Part:
         channels[topic] = _channel(prefix, topic, f"What senders of the origin {origin} send.", names)
     journal = [*(f"{entry.record}.avro" for entry in view.entries), *_INTERNAL]
     channels["journal"] = _channel(prefix, "journal", "Valid events and control records, by entity.", journal)
-    for topic, record in _OUTPUTS.items():
+    for topic, record in RECORD_OF.items():
         channels[topic] = _channel(prefix, topic, str(load_schema("outputs", record)["doc"]), [record])
     return {
         "asyncapi": "3.0.0",
@@ -73,7 +70,7 @@ def asyncapi(view: PlanView, title: str, prefix: str) -> Part:
         "channels": channels,
         "operations": {
             **{f"receive.{topic}": _operation("receive", topic) for topic in raw},
-            **{f"send.{topic}": _operation("send", topic) for topic in ("journal", *_OUTPUTS)},
+            **{f"send.{topic}": _operation("send", topic) for topic in ("journal", *RECORD_OF)},
         },
         "components": {"schemas": _schemas(view.entries), "messages": _messages(view.entries)},
     }
@@ -136,7 +133,7 @@ def _schemas(entries: Iterable[Entry]) -> dict[str, Part]:
     found: dict[str, Part] = {"Envelope": envelope, "CloudEvent": attributes}
     for entry in entries:
         found[f"{entry.record}.properties"] = properties_schema(entry.definition)
-        found[f"{entry.record}.avro"] = {"schemaFormat": AVRO, "schema": _with_meta(entry.definition)}
+        found[f"{entry.record}.avro"] = {"schemaFormat": AVRO, "schema": _bare(inlined(entry.definition))}
     return found
 
 
@@ -165,7 +162,7 @@ def _messages(entries: Iterable[Entry]) -> dict[str, Part]:
         }
     for name in _INTERNAL:
         found[name] = _record(load_schema("internal", name), {})
-    for name in _OUTPUTS.values():
+    for name in RECORD_OF.values():
         found[name] = _record(load_schema("outputs", name), {} if name == "DeadLetter" else _ce_headers(name))
     return found
 
@@ -206,12 +203,6 @@ def _ce_headers(name: str) -> Part:
     properties["ce_type"] = {"const": f"offerflow.{name}"}
     properties["ce_time"] = {"type": "string", "format": "date-time"}
     return {"headers": {"type": "object", "properties": properties}}
-
-
-def _with_meta(definition: Mapping[str, Any]) -> Part:
-    schema: Part = _bare(definition)
-    schema["fields"] = [{"name": "meta", "type": _bare(META)}, *schema["fields"][1:]]
-    return schema
 
 
 def _bare(schema: Any) -> Any:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from console.plan.names import counted, record_name
+from console.plan.record_names import defined_names
 from console.plan.shapes import Shape, personal
 from console.plan.types import Typing, Untypable
 from schemas.plan import ORIGINS, EventSchema, parse_event_schema
@@ -91,7 +92,8 @@ def entry_by_name(name: str, record: str, choices: Choices) -> dict[str, Any]:
 
 
 def draft(event: str, samples: Iterable[Properties], claim: Callable[[str], bool], choices: Choices) -> Draft:
-    """A new event type. ``claim`` says whether a record name may be taken, and then it is."""
+    """A new event type. ``claim`` says whether a record name may be taken, and then it is. Raises SchemaProblems if
+    what came out cannot be applied."""
     notes: list[str] = []
     whole = _fold(samples, notes)
     record = record_name(event, claim)
@@ -112,11 +114,11 @@ def draft(event: str, samples: Iterable[Properties], claim: Callable[[str], bool
 
 def draft_next(base: EventSchema, samples: Iterable[Properties], choices: Choices) -> Draft:
     """The next version of a planned type: what it has stays, and every new property may be absent, which passes
-    under each level of compatibility."""
+    under each level of compatibility. Raises SchemaProblems as ``draft``."""
     samples = list(samples)
     notes: list[str] = []
     whole = _fold(samples, notes)
-    types = Typing(base.name, enums=choices.enums, strict=False, taken=_type_names(base.definition))
+    types = Typing(base.name, enums=choices.enums, strict=False, taken=defined_names(base.definition))
     members = [(name, shape) for name, shape in whole.keys.items() if name not in base.known]
     found = [_drafted(name, shape, whole.objects, types, new=False) for name, shape in members]
     definition = copy.deepcopy(base.definition)
@@ -217,34 +219,14 @@ def _conflicts(base: EventSchema, samples: Sequence[Properties]) -> Iterable[str
                 except Violation as violation:
                     misfits.append(violation)
         if misfits:
-            pii = planned.null is not None
-            got = "a value that is not shown (pii)" if pii else misfits[0].got
             yield (
                 f"{planned.name}: planned as {misfits[0].expected}, which {len(misfits)} of {len(samples)} samples do"
-                f" not fit (got {got}); another type is a change that readers of old events cannot follow, so give"
-                " the property a new name, or mend the sender"
+                f" not fit (got {misfits[0].got}); another type is a change that readers of old events cannot follow,"
+                " so give the property a new name, or mend the sender"
             )
 
 
-def _type_names(definition: Mapping[str, Any]) -> set[str]:
-    """Names of the records, enums and fixed types that a schema defines."""
-
-    def walk(schema: Any) -> Iterable[str]:
-        if isinstance(schema, list):
-            for branch in schema:
-                yield from walk(branch)
-        elif isinstance(schema, dict):
-            if isinstance(schema.get("name"), str) and schema.get("type") in ("record", "enum", "fixed"):
-                yield schema["name"]
-            for key in ("type", "items", "values"):
-                yield from walk(schema.get(key))
-            for one in schema.get("fields", ()):
-                yield from walk(one.get("type"))
-
-    return set(walk(dict(definition)))
-
-
 def _checked(made: Draft) -> Draft:
-    """The draft, judged as ``apply`` will judge it: what cannot be applied is a fault of this module."""
+    """The draft, judged as ``apply`` will judge it: the names in it come from outside."""
     parse_event_schema(made.definition, 0)
     return made

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,7 @@ from console.workspace.differences import Detail
 from console.workspace.event_differences import event_differences
 from console.workspace.state import Content, State, names_of, state_of, version_of
 from console.workspace.uses import Uses, sources_sending
-from offerflow.catalog.view import Catalog
+from offerflow.catalog.view import Catalog, Source
 from offerflow.rules.nearest import did_you_mean
 from offerflow.runtime.errors import OfferflowError
 from schemas.compatibility import level_of
@@ -162,15 +162,16 @@ class PlanView:
         raise OfferflowError(f"the event plan has no event {name!r}{did_you_mean(name, known)}")
 
 
-def view_of(catalog: Catalog, seen: Iterable[Seen] = ()) -> PlanView:
-    """The plan in force."""
+def view_of(catalog: Catalog, seen: Iterable[Seen] = (), built_in: Iterable[Source] = ()) -> PlanView:
+    """The plan in force. ``built_in``: sources that may send though nothing defines them."""
     ids = {key: value["schema_id"] for key, value in catalog.of_kind("event").items()}
-    return view_of_state(state_of(catalog), ids, seen, catalog.head.serial)
+    return view_of_state(state_of(catalog), ids, seen, catalog.head.serial, tuple(built_in))
 
 
 def view_of_state(
-    state: State, ids: Mapping[str, int] | None = None, seen: Iterable[Seen] = (), serial: int | None = None
-) -> PlanView:
+    state: State, ids: Mapping[str, int] | None = None, seen: Iterable[Seen] = (), serial: int | None = None,
+    built_in: Sequence[Source] = (),
+) -> PlanView:  # fmt: skip
     """A plan from anywhere; ``ids`` are schema ids by key, such as ``event/OrderPlaced@1``."""
     types: dict[str, list[Content]] = {}
     for key, content in state.items():
@@ -187,10 +188,12 @@ def view_of_state(
         elif one.name:
             strangers.setdefault(one.name, []).append(one)
     uses = Uses(state)
-    entries = [
-        _entry(versions, ids or {}, uses, sources_sending(state, versions[-1]), sightings.get(record, []))
-        for record, versions in types.items()
-    ]
+    entries = []
+    for record, versions in types.items():
+        newest = versions[-1]
+        senders = [one.id for one in built_in if one.origin in newest.get("origins", ORIGINS)]
+        senders += sources_sending(state, newest)
+        entries.append(_entry(versions, ids or {}, uses, sorted(senders), sightings.get(record, [])))
     return PlanView(
         tuple(sorted(entries, key=lambda entry: (entry.name.casefold(), entry.name))),
         {name: Sightings(tuple(rows)) for name, rows in sorted(strangers.items())},

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -17,23 +16,11 @@ from markupsafe import Markup
 
 from console.plan.asyncapi import asyncapi_text
 from console.plan.entries import Entry, PlanView
+from console.plan.folder import marked
 from console.plan.wording import rows_of
 
 _PUNCTUATION = re.compile(r"([\\`*_{}\[\]<>|~&#$!^])")
 _START = re.compile(r"^([0-9]*)([-+=.)])")
-
-
-def write_pages(target: Path, view: PlanView, title: str, prefix: str) -> list[Path]:
-    """Write everything below ``target``, and remove pages of events that are no more. Returns the files in order."""
-    texts = pages(view, title, prefix)
-    events = target / "events"
-    events.mkdir(parents=True, exist_ok=True)
-    for old in events.glob("*.md"):
-        if f"events/{old.name}" not in texts:
-            old.unlink()
-    for name, text in texts.items():
-        (target / name).write_text(text, encoding="utf-8", newline="\n")
-    return [target / name for name in texts]
 
 
 def pages(view: PlanView, title: str, prefix: str) -> dict[str, str]:
@@ -51,7 +38,7 @@ def pages(view: PlanView, title: str, prefix: str) -> dict[str, str]:
         style_hash=_digest(style), script_hash=_digest(script),
     )  # fmt: skip
     texts["asyncapi.yaml"] = asyncapi_text(view, title, prefix)
-    return texts
+    return {name: marked(name, text) for name, text in texts.items()}
 
 
 def facts(entry: Entry) -> list[tuple[str, str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from console.plan.names import pascal
+from console.plan.record_names import RESERVED
 from console.plan.shapes import Shape
 from schemas.values import is_name
 
@@ -27,7 +28,7 @@ class Typing:
         self.properties = 0
         self._record = record
         self._enums = enums
-        self._taken = {record, "Meta"} | (taken or set())
+        self._taken = {record} | RESERVED | (taken or set())
 
     def of(self, shape: Shape, path: tuple[str, ...], notes: list[str]) -> Any:
         """A type, or a union if values of several came; null among them if null did. Raises Untypable."""

@@ -47,6 +47,7 @@ class ProgramState(msgspec.Struct):
     restarts: int
     log: str
     url: str | None = None
+    leaving: bool = False
 
 
 class Failure(msgspec.Struct):

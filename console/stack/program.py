@@ -63,7 +63,9 @@ class Child:
         return self._kill_at is not None and self._process is None
 
     def state(self) -> ProgramState:
-        return ProgramState(self.program.name, self.pid, self.restarts, str(self.program.log), self.program.url)
+        program = self.program
+        leaving = self._kill_at is not None
+        return ProgramState(program.name, self.pid, self.restarts, str(program.log), program.url, leaving)
 
     def hurry(self) -> None:
         """Start at the next turn even if the back-off says to wait."""

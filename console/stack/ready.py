@@ -19,6 +19,7 @@ POLL_S = 0.1
 READY_WITHIN_S = 180.0
 DEATHS_BEFORE_READY = 3
 SERVICES = ("kafka", "valkey")
+LEAVING = "is leaving"
 
 
 class Say(Protocol):
@@ -41,8 +42,11 @@ def wait_ready(
     """Until everything wanted is ready. Raises StackFailed with the log of what is not, TryAgain after the time."""
     deadline = time.monotonic() + timeout_s
     waiting: dict[str, str] = {}
+    before = _restarts(files.state())
     while True:
         state = files.state()
+        for name, restarts in _restarts(state).items():
+            before[name] = min(before.get(name, 0), restarts)  # one that was started anew counts from 0
         fresh = state is not None and state.generation >= wanted.generation
         if state is not None and fresh:
             # Told once what did start has been ended again, so that nothing is left when the error is read.
@@ -53,8 +57,10 @@ def wait_ready(
                 waiting = _not_ready(files, state, wanted)
                 if not waiting:
                     return state
-                _fail_if_dying(state, waiting)
-                doing = "waiting for " + ", ".join(sorted(waiting))
+                _fail_if_dying(state, waiting, before)
+                doing = "waiting for " + ", ".join(
+                    f"{name} to leave" if why == LEAVING else name for name, why in sorted(waiting.items())
+                )
             say(doing, state.counted)
         if (process is None or process.poll() is not None) and not files.supervised():
             raise _ended(files, wanted, process)
@@ -81,24 +87,30 @@ def _not_ready(files: StackFiles, state: State, wanted: Wanted) -> dict[str, str
     expected = {f"validation-{n}" for n in range(1, wanted.validation + 1)}
     expected |= {f"rules-{n}" for n in range(1, wanted.rules + 1)} | {"ingest", "console"}
     expected = (expected if wanted.programs else set()) | {*SERVICES, "simulator"}
-    extra = [p for p in state.programs if p.name not in expected]
+    extra = [p for p in state.programs if p.leaving or p.name not in expected]
     services = [p for p in state.programs if p.name in SERVICES]
     programs = [p for p in state.programs if p not in services and p not in extra]
     settings = connect(files)
     # A question to a service costs a connection: asked last, when there is nothing else to wait for.
     answers = _reasons(programs, settings) or _reasons(services, settings)
-    return answers | {p.name: "is leaving" for p in extra}
+    return answers | {p.name: LEAVING for p in extra}
 
 
 def _reasons(programs: list[ProgramState], settings: Settings) -> dict[str, str]:
     return {name: why for name, why in probe.all_of(programs, settings).items() if why is not None}
 
 
-def _fail_if_dying(state: State, waiting: dict[str, str]) -> None:
+def _restarts(state: State | None) -> dict[str, int]:
+    return {p.name: p.restarts for p in (state.programs if state is not None else ()) if not p.leaving}
+
+
+def _fail_if_dying(state: State, waiting: dict[str, str], before: dict[str, int]) -> None:
+    """For what died again and again while we waited: one that only leaves, or died long ago, is no failure."""
     for program in state.programs:
-        if program.name in waiting and program.restarts >= DEATHS_BEFORE_READY:
+        died = program.restarts - before.get(program.name, 0)
+        if waiting.get(program.name, LEAVING) != LEAVING and not program.leaving and died >= DEATHS_BEFORE_READY:
             raise StackFailed(
-                f"{program.name} does not come up (started {program.restarts + 1} times);"
+                f"{program.name} does not come up (started {died + 1} times);"
                 f" see {program.log}:\n{last_lines_of(program)}\n"
                 "The rest of the stack goes on, and so does the supervisor's trying; `offerflow down` stops it."
             )
@@ -113,8 +125,6 @@ def _late(state: State | None, waiting: dict[str, str], timeout_s: float, files:
         log = files.log("supervisor")
         return StackFailed(f"the stack is not up after {timeout_s:.0f} s; see {log}:\n{last_lines(log)}")
     programs = {p.name: p for p in state.programs}
-    parts = [
-        f"{name} is not ready: {why}; see {programs[name].log}:\n{last_lines_of(programs[name])}"
-        for name, why in waiting.items()
-    ]
+    said = {name: "has not left" if why == LEAVING else f"is not ready: {why}" for name, why in waiting.items()}
+    parts = [f"{name} {why}; see {programs[name].log}:\n{last_lines_of(programs[name])}" for name, why in said.items()]
     return StackFailed(f"not up after {timeout_s:.0f} s\n" + "\n".join(parts))

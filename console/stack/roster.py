@@ -46,9 +46,13 @@ class Roster:
         return self._url("console")
 
     def registry_url(self) -> str | None:
-        """The registry of the user's own if one is named, else the console's."""
+        """The registry of the user's own if one is named, without name and password, else the console's."""
+        if self._settings.registry.url is not None:
+            from offerflow.runtime.registry import public_url  # a client of HTTP, which most stacks never need
+
+            return public_url(self._settings.registry.url)
         console = self._url("console")
-        return self._settings.registry.url or (console + REGISTRY if console else None)
+        return console + REGISTRY if console else None
 
     def _url(self, name: str) -> str | None:
         port = self._identity.ports.get(name)

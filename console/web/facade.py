@@ -241,7 +241,7 @@ def _obstacles(new: Any, earlier: Sequence[Registered]) -> list[str]:
     try:
         return [str(conflict) for conflict in conflicts(numbered, [one.definition for one in earlier])]
     except ValueError as error:
-        raise RegistryError(INVALID_SCHEMA, f"invalid schema: it {error}") from None
+        raise RegistryError(INVALID_SCHEMA, f"invalid schema: {error}") from None
     except RecursionError:
         raise RegistryError(INVALID_SCHEMA, "invalid schema: it nests too deeply to be compared") from None
 

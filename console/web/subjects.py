@@ -10,17 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from offerflow.runtime.topics import RAW
+from schemas.output_topics import RECORD_OF
 from schemas.registered import Registered, Registry
-
-RECORD_OF = {
-    "offer-entry": "outputs.OfferEntered",
-    "offer-exit": "outputs.OfferExited",
-    "reward-satisfied": "outputs.RewardSatisfied",
-    "reward-reversed": "outputs.RewardReversed",
-    "reward-fulfilled": "outputs.RewardFulfilled",
-    "dead-letter": "outputs.DeadLetter",
-}
-"""Topics that hold one kind of record, by short name."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +40,7 @@ class Subjects:
         self._raw_prefix = topic("raw.")
         self._raw = sorted({topic(name) for name in (*RAW, *raw)})
         self._journal = topic("journal")
-        self._single = {topic(name): record for name, record in RECORD_OF.items()}
+        self._single = {topic(name): f"outputs.{record}" for name, record in RECORD_OF.items()}
 
     def find(self, name: str) -> Subject | None:
         """The subject of a name, None if nothing is known under it. ``:.:`` before it is the only context."""

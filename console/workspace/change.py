@@ -10,6 +10,7 @@ from console.workspace.definitions import Definition
 from console.workspace.effects import with_effects
 from console.workspace.impact import Impact
 from console.workspace.lines import Line, lines_between
+from console.workspace.names import shared_names
 from console.workspace.problems import Problem, WorkspaceProblems
 from console.workspace.releases import Release, release
 from console.workspace.sources import check_sources
@@ -19,7 +20,7 @@ from console.workspace.versions import changed_version, new_version
 from offerflow.catalog.view import Catalog, Value
 from offerflow.rules.definitions import ConditionDefinition, OfferDefinition
 from offerflow.rules.ruleset import ENGINE, RulesetProblems, compile_ruleset, content_hash
-from schemas.plan import EventSchema, Plan, load_event_schema
+from schemas.plan import Plan, load_event_schema
 
 
 @dataclass(slots=True)
@@ -62,6 +63,7 @@ class _Planner:
         self._traffic = traffic
         self._change = Change()
         self._problems: list[Problem] = []
+        self._ambiguous = False
         self._next_id = catalog.head.next_schema_id
         keys = (*catalog.head.definitions, *catalog.of_kind("source"))
         self._current = {name_of(key): key for key in keys}
@@ -126,7 +128,10 @@ class _Planner:
         before = state_of(self._catalog)
         after = {name: content_of(key, self._value(key)) for name, key in kept.items()}
         plan = self._plan(kept)
-        sources = {name: content for name, content in after.items() if name.startswith("source/")}
+        # What is new comes last, so that it and not its elder is told where they contradict each other.
+        names = sorted((name for name in after if name.startswith("source/")),
+                       key=lambda name: (after[name] != before.get(name), name))  # fmt: skip
+        sources = {name: after[name] for name in names}
         self._change.state = after
         self._change.raw_topics = check_sources(sources, plan, self._problem)
         self._change.lines = lines_between(before, after)
@@ -141,18 +146,29 @@ class _Planner:
     def _plan(self, kept: Mapping[str, str]) -> Plan:
         values = {name: self._value(key) for name, key in sorted(kept.items()) if name.startswith("event/")}
         plan = Plan([load_event_schema(value["schema"], value["schema_id"]) for value in values.values()])
-        owners: dict[str, EventSchema] = {}
+        for mine, other, names in shared_names(plan, self._current):
+            one, said = len(names) == 1, ", ".join(map(repr, names))
+            message = f"the name{'' if one else 's'} {said} belong{'s' if one else ''} to {other.name} already"
+            self._problem(mine.key, ("event",), f"{message}{self._where(other.key)}; a name means one event type")
+            self._ambiguous = True
         for schema in plan.newest.values():
             for name in schema.names:
-                other = owners.setdefault(name, schema)
-                if other is not schema:
-                    message = f"the name {name!r} belongs to {other.name} already; a name means one event type"
-                    self._problem(schema.key, ("event",), message)
                 if name.startswith("offerflow."):
                     self._problem(schema.key, ("event",), f"names that start with 'offerflow.' are reserved: {name!r}")
         return plan
 
+    def _where(self, name: str) -> str:
+        """Where the other one stands, and what is to be done if that is no file of this workspace."""
+        there = self._defined.get(name)
+        if there is not None:
+            return f" ({there.document.file}:{there.line})"
+        return (
+            " (in the catalog, and no file here defines it; choose another name, or --prune removes what no file has)"
+        )
+
     def _compiles(self, before: State, after: State, plan: Plan) -> bool:
+        if self._ambiguous:  # what a rule means by such a name is anybody's guess
+            return False
         conditions = {name.partition("/")[2]: ConditionDefinition.model_validate(content)
                       for name, content in sorted(after.items()) if name.startswith("condition/")}  # fmt: skip
         offers = {name.partition("/")[2]: OfferDefinition.model_validate(content)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import getpass
 import socket
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -63,30 +64,53 @@ def commit(
 ) -> dict[str, int]:
     """Write ``change`` and wait until it is in force: number of workers per stage that have it.
 
-    Where the settings name a schema registry, new event schemas are registered there too; ``warn`` is told of one it
-    would not take. A change without records writes nothing and returns nothing. Raises TryAgain if another writer was
+    Where the settings name a schema registry, new event schemas are registered there too; ``warn`` is told of those it
+    did not take. A change without records writes nothing and returns nothing. Raises TryAgain if another writer was
     faster, NotInForce if the change is written but not taken by every worker within ``timeout_s``.
     """
     if not change.records:
         return {}
+    registry = _public_registry(settings)
     create_topics(settings, change.raw_topics)
     at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     records = {**change.records, **release_records(writer.catalog, change, author, at)}
     writer.write(records, [*_activations(settings, change.ruleset), audit_record(settings, author, at, change)])
-    if settings.registry.url is not None:
-        _register(settings, change, warn)
+    if registry is not None:
+        _register(settings, change, registry, warn)
     return await_in_force(settings, timeout_s)
 
 
-def _register(settings: Settings, change: Change, warn: Callable[[str], None]) -> None:
-    from schemas.registry import register  # a client of HTTP, which most deployments never need
+def _public_registry(settings: Settings) -> str | None:
+    """The URL to show; a wrong one is refused before anything is written."""
+    if settings.registry.url is None:
+        return None
+    from offerflow.runtime.registry import public_url  # a client of HTTP, which most deployments never need
 
-    for key, value in change.records.items():
-        if key.startswith("event/") and value is not None:
+    return public_url(settings.registry.url)
+
+
+def _register(settings: Settings, change: Change, where: str, warn: Callable[[str], None]) -> None:
+    from schemas.registry import register
+
+    new = [(key.partition("/")[2], value) for key, value in change.records.items()
+           if key.startswith("event/") and value is not None]  # fmt: skip
+    if not new:
+        return
+    said: list[str] = []
+    with click.progressbar(new, label=f"Registering event schemas at {where}", file=sys.stderr) as bar:
+        for at, (name, value) in enumerate(bar):
             try:
                 register(settings, load_event_schema(value["schema"], value["schema_id"]))
-            except (DependencyDown, Refused) as error:
-                warn(f"{key.replace('/', ' ', 1)} is applied, but not in the registry {settings.registry.url}: {error}")
+            except Refused as error:
+                said.append(f"event {name} is applied, but not in the registry {where}: {error}")
+            except DependencyDown as error:
+                # The others would wait as long for the same answer.
+                names = [left for left, _ in new[at:]]
+                what = f"event {name} is" if len(names) == 1 else f"events {', '.join(names)} are"
+                said.append(f"{what} applied, but not in the registry {where}: {error}")
+                break
+    for text in said:
+        warn(text)
 
 
 def audit_record(settings: Settings, author: Author, at: str, change: Change) -> Output:
@@ -115,7 +139,7 @@ def release_records(catalog: Catalog, change: Change, author: Author, at: str) -
             [line.brief() for line in change.lines],
         )  # fmt: skip
         there = sorted(value["serial"] for value in catalog.of_kind("release").values())
-        found |= {f"release/{serial}": None for serial in there[: len(there) + 1 - KEPT]}
+        found |= {f"release/{serial}": None for serial in there[: max(0, len(there) + 1 - KEPT)]}
     return found
 
 

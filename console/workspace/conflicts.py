@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from console.workspace.base import Base
 from console.workspace.definitions import Definition
 from console.workspace.differences import Detail, differences
 from console.workspace.event_differences import event_differences
+from console.workspace.pulled import Base
 from console.workspace.releases import FILES, Release, last_change, releases
 from console.workspace.state import Content, content_of, state_of
 from offerflow.catalog.view import Catalog
@@ -34,6 +34,13 @@ class Conflict:
     files: str
     files_details: tuple[Detail, ...]
     release: Release | None
+
+    @property
+    def can_be_pulled(self) -> bool:
+        """Whether ``offerflow pull`` settles it without --force: nothing was edited here that it would take away."""
+        if self.file is None:
+            return self.catalog == "added" or self.files == "would be removed"
+        return self.files == "left as it was"
 
     def as_json(self) -> dict[str, Any]:
         who = self.release
@@ -56,8 +63,17 @@ class WorkspaceConflicts(OfferflowError):
         many = len(conflicts) != 1
         super().__init__(
             f"{len(conflicts)} conflict{'s' if many else ''} with changes made in the catalog; nothing was applied."
-            " `offerflow pull DIR` brings those changes into the files, --overwrite applies the files as they are"
+            f" {_way_out(conflicts)}"
         )
+
+
+def _way_out(conflicts: list[Conflict]) -> str:
+    if all(one.can_be_pulled for one in conflicts):
+        return "`offerflow pull DIR` brings those changes into the files; --overwrite applies the files as they are"
+    said = "Bring both sides together in the files and apply them with --overwrite"
+    if any(one.catalog == "removed" for one in conflicts):
+        return f"{said}, which also brings back what was removed in the catalog unless its file is deleted"
+    return f"{said}; or take the catalog's side by `offerflow pull DIR --force`"
 
 
 def find_conflicts(

@@ -52,10 +52,12 @@ class Definition:
         return Problem(self.document.file, self.document.line((*self.base, *path)), path, message)
 
 
-def read_workspace(roots: list[FilePath], problems: list[Problem]) -> dict[str, Definition]:
+def read_workspace(
+    roots: list[FilePath], problems: list[Problem], *, may_be_empty: bool = False
+) -> dict[str, Definition]:
     """Every definition below ``roots`` by name such as ``offer/upgrade``; adds to ``problems`` what is wrong."""
     found: dict[str, Definition] = {}
-    for document in read_documents(roots, problems):
+    for document in read_documents(roots, problems, may_be_empty=may_be_empty):
         for definition in _definitions(document, problems):
             other = found.setdefault(definition.name, definition)
             if other is not definition:
@@ -84,6 +86,8 @@ def definition_of(kind: str, content: Any, file: str = "given") -> Definition:
 
 def _definitions(document: Document, problems: list[Problem]) -> list[Definition]:
     content = document.content
+    if document.file.endswith(".avsc"):
+        return _event(document, problems)
     if isinstance(content, list) and all(isinstance(item, dict) for item in content):
         found = [_modelled(document, "source", SourceDefinition, item, (at,), problems)
                  for at, item in enumerate(content)]  # fmt: skip
@@ -155,6 +159,9 @@ _SHAPES = {
 }
 
 
+_EXPECTED = {"origin": "'sdk', 'backend' or 'integration'"}
+
+
 def _message(path: Path, error: dict[str, Any]) -> str:
     """Pydantic's finding in the words of the language."""
     key, kind = str(path[-1]) if path else "", error["type"]
@@ -167,7 +174,7 @@ def _message(path: Path, error: dict[str, Any]) -> str:
             return f"{key!r} does not belong here"
         return f"unknown key {key!r}{did_you_mean(key, known_keys()) or '; it is not part of the language'}"
     if kind == "missing":
-        return f"is required, got nothing (expected {key})"
+        return f"is required, got nothing (expected {_EXPECTED.get(key, key)})"
     if kind in ("model_type", "dict_type", "list_type"):
         error["msg"] = _SHAPES.get(key) or f"expected a {'list' if kind == 'list_type' else 'mapping'}"
     if kind == "string_pattern_mismatch" and "topics" in path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import warnings
 from dataclasses import dataclass
 from pathlib import Path as FilePath
@@ -40,26 +41,39 @@ class Document:
         return line + 1
 
 
-def read_documents(roots: list[FilePath], problems: list[Problem]) -> list[Document]:
-    """Every definition file below ``roots``, hidden folders left out. What cannot be read becomes a problem."""
+def read_documents(roots: list[FilePath], problems: list[Problem], *, may_be_empty: bool = False) -> list[Document]:
+    """Every definition file below ``roots``, hidden folders left out. What cannot be read becomes a problem, and so
+    does a root that defines nothing: applied with ``--prune`` it would remove everything."""
     documents: list[Document] = []
     for root in roots:
-        found = definition_files(root)
-        if not found:
-            problems.append(Problem(str(root), 1, (), f"holds no definitions; expected files {', '.join(SUFFIXES)}"))
-        for path in found:
-            documents += _read(path, problems)
+        before = len(problems)
+        read = [document for path in definition_files(root, problems) for document in _read(path, problems)]
+        if not may_be_empty and len(problems) == before and all(_defines_nothing(one) for one in read):
+            problems.append(Problem(str(root), 1, (), f"holds no definitions; expected some in {', '.join(SUFFIXES)}"))
+        documents += read
     return documents
 
 
-def definition_files(root: FilePath) -> list[FilePath]:
-    """Files that may hold definitions, hidden folders left out."""
-    paths = [root] if root.is_file() else sorted(p for p in root.rglob("*") if p.is_file())
-    return [p for p in paths if p.suffix in SUFFIXES and not _hidden(p, root)]
+def _defines_nothing(document: Document) -> bool:
+    """An empty list of sources."""
+    return document.content == [] and not document.file.endswith(".avsc")
 
 
-def _hidden(path: FilePath, root: FilePath) -> bool:
-    return any(part.startswith(".") for part in path.relative_to(root).parts)
+def definition_files(root: FilePath, problems: list[Problem]) -> list[FilePath]:
+    """Files that may hold definitions, hidden ones and hidden folders left out. A folder that cannot be looked into
+    becomes a problem: what it holds would be missed."""
+    if not root.is_dir():
+        return [root] if root.is_file() and root.suffix in SUFFIXES else []
+
+    def unreadable(error: OSError) -> None:
+        problems.append(Problem(str(error.filename), 1, (), f"cannot be read: {error.strerror}"))
+
+    found = []
+    for folder, below, names in os.walk(root, onerror=unreadable):
+        below[:] = [name for name in below if not name.startswith(".")]
+        found += [FilePath(folder, name) for name in names if not name.startswith(".")]
+    # A link to nothing is a file that cannot be read.
+    return sorted(path for path in found if path.suffix in SUFFIXES and (path.is_file() or not path.exists()))
 
 
 def _read(path: FilePath, problems: list[Problem]) -> list[Document]:
@@ -76,7 +90,8 @@ def _read(path: FilePath, problems: list[Problem]) -> list[Document]:
             text = text.replace("\t", "  ")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ReusedAnchorWarning)  # YAML allows to use an anchor's name again
-            trees = [tree for tree in YAML(typ="rt", pure=True).load_all(text) if tree is not None]
+            empty_too = path.suffix == ".avsc"  # null is JSON, and no schema
+            trees = [tree for tree in YAML(typ="rt", pure=True).load_all(text) if tree is not None or empty_too]
         return [Document(name, _Plain().of(tree), tree) for tree in trees]
     except json.JSONDecodeError as error:
         problems.append(Problem(name, error.lineno, (), f"is not JSON: {error.msg} (column {error.colno})"))

@@ -85,7 +85,11 @@ def _versions(change: NewestChange, new: Content) -> Iterator[Effect]:
     for schema in older:
         other = version_of(schema)
         if other < mine:
-            backward, forward = can_read(new, schema), can_read(schema, new)
+            try:
+                backward, forward = can_read(new, schema), can_read(schema, new)
+            except ValueError as error:  # applied before this was checked; it stays
+                yield Effect("note", f"version {mine} cannot be compared with version {other}: {error}")
+                continue
             text = (
                 f"version {mine} reads version {other}: {_yes(backward)}; readers of version {other} can read version"
                 f" {mine}: {_yes(forward)} ({level_of(new)})"

@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from console.workspace.base import Base
 from console.workspace.definitions import Definition
 from console.workspace.differences import differences
 from console.workspace.event_differences import event_differences
 from console.workspace.problems import Problem
+from console.workspace.pulled import Base
 from console.workspace.state import Content, State, version_of
 from offerflow.rules.ruleset import content_hash
 
@@ -31,11 +31,13 @@ class Step:
 @dataclass(slots=True)
 class Pull:
     """``steps`` in order of names; ``edited``: what stands in the way unless forced; ``kept``: names that only the
-    folder has, which are left alone."""
+    folder has, which are left alone; ``superseded``: older versions of events that only the catalog has, since their
+    file became a newer one that the folder keeps."""
 
     steps: list[Step] = field(default_factory=list)
     edited: list[Problem] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
+    superseded: list[str] = field(default_factory=list)
 
 
 def plan_pull(
@@ -49,15 +51,20 @@ def plan_pull(
     name had under a hash, None if nobody knows it any more."""
     pull = Pull()
     known = base.definitions if base is not None else {}
+    going = [one for name, one in sorted(defined.items()) if name not in state and name in known]
+    freed = _freed(going)
     for name, content in sorted(state.items()):
         mine = defined.get(name)
         if mine is None:
-            if name in known and not _superseded(name, content, defined):
+            newer = _newer(name, content, defined)
+            if name in known and any(one not in going for one in newer):
+                pull.superseded.append(name)
+                continue
+            if name in known and not newer:
                 message = "was deleted here since it was pulled; --force brings it back"
                 pull.edited.append(Problem(str(folder), 1, (), f"{_said(name)} {message}"))
-            elif name in known:
-                continue
-            pull.steps.append(Step("add", name, _place(folder, name, defined)))
+            places = freed.get(content["name"]) if name.startswith("event/") else None
+            pull.steps.append(Step("add", name, places.pop(0) if places else _place(folder, name, defined)))
         elif mine.content != content:
             if known.get(name) != content_hash(mine.content):
                 pulled = earlier(name, known[name]) if name in known else content
@@ -76,13 +83,23 @@ def plan_pull(
     return pull
 
 
-def _superseded(name: str, content: Content, defined: Mapping[str, Definition]) -> bool:
-    """An older version of an event whose file a person has edited into the next one."""
-    return name.startswith("event/") and any(
-        one.kind == "event" and one.content["name"] == content["name"]
-        and version_of(one.content) > version_of(content)
-        for one in defined.values()
-    )  # fmt: skip
+def _newer(name: str, content: Content, defined: Mapping[str, Definition]) -> list[Definition]:
+    """Later versions of an event that the folder has; a person may have edited its file into one of them."""
+    if not name.startswith("event/"):
+        return []
+    return [one for one in defined.values()
+            if one.kind == "event" and one.content["name"] == content["name"]
+            and version_of(one.content) > version_of(content)]  # fmt: skip
+
+
+def _freed(going: list[Definition]) -> dict[str, list[Path]]:
+    """Files of events that are removed, by event type: another version of the type takes the place."""
+    found: dict[str, list[Path]] = {}
+    for one in going:
+        file = Path(one.document.file)
+        if one.kind == "event" and file.suffix == ".avsc":
+            found.setdefault(one.content["name"], []).append(file)
+    return found
 
 
 def _edited(mine: Definition, before: Content | None, pulled: bool) -> Problem:
@@ -102,9 +119,21 @@ def _place(folder: Path, name: str, defined: Mapping[str, Definition]) -> Path:
     kind, _, identifier = name.partition("/")
     if kind == "source":
         lists = sorted({one.document.file for one in defined.values() if one.kind == "source"})
-        return Path(lists[0]) if lists else folder / "sources.yaml"
-    wanted = folder / f"{kind}s" / f"{identifier}.{'avsc' if kind == 'event' else 'yaml'}"
+        if lists:
+            return Path(lists[0])
+        wanted = folder / "sources.yaml"
+        if any(Path(one.document.file) == wanted for one in defined.values()):
+            return wanted
+    else:
+        wanted = folder / f"{kind}s" / f"{identifier}.{'avsc' if kind == 'event' else 'yaml'}"
     taken, number = wanted, 2
-    while taken.exists():
+    while not _free(taken):
         taken, number = wanted.with_stem(f"{wanted.stem}-{number}"), number + 1
     return taken
+
+
+def _free(path: Path) -> bool:
+    """Nothing is lost by writing there. A link that leads nowhere is somebody's all the same."""
+    if not path.exists():
+        return not path.is_symlink()
+    return path.suffix == ".yaml" and path.is_file() and path.read_bytes().strip() in (b"", b"---", b"[]")

@@ -12,6 +12,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 WIDTH = 100
 _RECORD = (
@@ -75,11 +76,16 @@ def _block(content: Mapping[str, Any]) -> CommentedMap:
 def _tree(value: Any, column: int = 4) -> Any:
     """In braces or brackets if it fits the line, else a line per member."""
     if isinstance(value, Mapping):
-        made: Any = CommentedMap({key: _tree(item, column + 2) for key, item in value.items()})
+        made: Any = CommentedMap({_quoted(key): _tree(item, column + 2) for key, item in value.items()})
     elif isinstance(value, list):
         made = CommentedSeq([_tree(item, column + 2) for item in value])
     else:
-        return value
+        return _quoted(value)
     if column + len(_json(value)) <= WIDTH or not value:
         made.fa.set_flow_style()
     return made
+
+
+def _quoted(value: Any) -> Any:
+    """A text that ruamel.yaml would write bare in braces and not read there again."""
+    return DoubleQuotedScalarString(value) if isinstance(value, str) and value[:1] in ("?", ":", "-") else value

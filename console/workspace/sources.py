@@ -15,11 +15,11 @@ from schemas.plan import Plan
 def check_sources(
     sources: Mapping[str, dict[str, Any]], plan: Plan, problem: Callable[[str, Path, str], None]
 ) -> list[str]:
-    """Tells ``problem`` (name, path, message) what is wrong with ``sources`` (by name such as ``source/shop``).
-    Returns the raw topics of their own that must exist."""
+    """Tells ``problem`` (name, path, message) what is wrong with ``sources`` (by name such as ``source/shop``; what an
+    earlier one says of a topic holds for the later ones). Returns the raw topics of their own that must exist."""
     own: list[str] = []
     origins: dict[str, tuple[str, str]] = {topic: (origin, "the topic") for topic, origin in CHANNELS.items()}
-    for name, source in sorted(sources.items()):
+    for name, source in sources.items():
         if source["id"] == LOCAL_SERVER.id:
             problem(name, ("id",), f"{LOCAL_SERVER.id} is built in; expected another id")
         for at, topic in enumerate(source.get("topics", ())):

@@ -40,7 +40,8 @@ def new_version(definition: Definition, earlier: Sequence[Content]) -> list[Prob
     try:
         found = conflicts(definition.content, before)
     except ValueError as error:
-        return [definition.problem((), str(error))]
+        message = f'{name} cannot be compared with what was applied: {error}; expected "compatibility": "NONE"'
+        return [definition.problem(("compatibility",), f"{message}, or a new event type")]
     return [_incompatible(definition, group) for group in _by_place(found)]
 
 

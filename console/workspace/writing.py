@@ -21,7 +21,7 @@ def write_files(steps: Iterable[Step], state: State, defined: Mapping[str, Defin
     for step in steps:
         by_file.setdefault(step.file, []).append(step)
     for file, mine in by_file.items():
-        text = event_text(state[mine[-1].name]) if _is_event(mine[-1], state) else _yaml(file, mine, state, defined)
+        text = _event(mine, state) if file.suffix == ".avsc" else _yaml(file, mine, state, defined)
         if text is None:
             file.unlink()
             continue
@@ -31,8 +31,10 @@ def write_files(steps: Iterable[Step], state: State, defined: Mapping[str, Defin
         new.replace(file)
 
 
-def _is_event(step: Step, state: State) -> bool:
-    return step.name.startswith("event/") and step.name in state
+def _event(steps: list[Step], state: State) -> str | None:
+    """A schema file holds one event; where one version takes the place of another there are two steps to it."""
+    written = [step for step in steps if step.name in state]
+    return event_text(state[written[-1].name]) if written else None
 
 
 def _yaml(file: Path, steps: list[Step], state: State, defined: Mapping[str, Definition]) -> str | None:

@@ -36,8 +36,9 @@ class Claims:
         found = load_snapshots(self._settings, {partition for _, partition in places})
         self._topic_ids.update({topic.name: topic.id for topic in topics.values()})
         for place in places:
+            mine = place in found and found[place].worker == self._settings.worker
             snapshot = resume(found.get(place), self._topic_ids[place[0]], starts[place], committed[place])
-            self.ledger.take(place, snapshot, fresh=place not in found)
+            self.ledger.take(place, snapshot, fresh=not mine)
             self.next[place], self.committed[place] = snapshot.next, committed[place]
             self.serials[place] = snapshot.serial
         metrics.claims.labels("claimed").inc(len(places))

@@ -1,8 +1,8 @@
-"""The fuse: did a change of the event plan, rather than the senders, make events bad?
+"""The fuse: did a change of the event plan or of the sources, rather than the senders, make events bad?
 
 Bad events from outside only alarm, however many. But when the bad share of *every* source that can be compared grew by
-more than ``jump`` since the plan changed, the change is to blame, and validation holds before it writes the batch that
-shows it. Compared are sources with enough events before and since; without one there is no baseline and no fuse.
+more than ``jump`` since the change, the change is to blame, and validation holds before it writes the batch that shows
+it. Compared are sources with enough events before and since; without one there is no baseline and no fuse.
 """
 
 from __future__ import annotations
@@ -81,28 +81,30 @@ def verdict(watches: Iterable[Watch], pending: Shares, limits: FuseSettings) -> 
         return None
     shares = ", ".join(map(str, compared))
     return (
-        f"since the event plan changed, the bad share of every source that can be compared grew by more than"
-        f" {limits.jump:.0%} ({shares}): holding before more becomes dead letters. Go back with `offerflow rulesets"
-        " rollback`, mend the plan and apply it, or let it be with `offerflow fuse release`"
+        f"since the event plan or the sources changed, the bad share of every source that can be compared grew by more"
+        f" than {limits.jump:.0%} ({shares}): holding before more becomes dead letters. Go back with"
+        " `offerflow rulesets rollback`, mend the plan and apply it, or let it be with `offerflow fuse release`"
     )
 
 
-def settle(watches: Iterable[Watch], now_ms: int, limits: FuseSettings) -> None:
-    """Stop watching once the plan has proved good, or the change is long ago."""
+def settle(watches: Iterable[Watch], now_ms: int, limits: FuseSettings) -> bool:
+    """Stop watching once the plan has proved good, or the change is long ago. Whether any watch ended."""
     watched = [watch for watch in watches if not watch.over and watch.held is None]
     if not watched:
-        return
+        return False
     since = total(watch.since for watch in watched)
     compared = compare(total(watch.before for watch in watched), since, limits)
     sure = SURE * limits.min_events
     good = any(jump.since - jump.before <= limits.jump and since[jump.source].events >= sure for jump in compared)
     for watch in watched:
         watch.over = good or now_ms - watch.changed_at > WATCH_MS
+    return any(watch.over for watch in watched)
 
 
 def change(watches: Iterable[Watch], plan: str, released: bool, now_ms: int, limits: FuseSettings) -> bool:
     """Put the plan with the fingerprint ``plan`` in force, in place; whether that is new to any of them. What was
-    normal until now is the new baseline, unless it is what a fuse would hold for: then the baseline before it stays."""
+    normal until now is the new baseline, unless it is what a fuse would hold for: then the baseline before it stays.
+    What went wrong after the watch was over came from outside, and is normal."""
     mine = list(watches)
     changed = [watch for watch in mine if watch.plan != plan]
     before, since = total(w.before for w in changed), total(w.since for w in changed)
@@ -113,14 +115,15 @@ def change(watches: Iterable[Watch], plan: str, released: bool, now_ms: int, lim
             enough = new.events >= limits.min_events
             if not enough and old.events < limits.min_events:
                 count(watch.before, {source: own})
-            elif enough and (watch.released or not _jumped(old, new, limits)):
+            elif enough and (watch.over or not _jumped(old, new, limits)):
                 watch.before[source] = own
-        watch.plan, watch.since, watch.changed_at, watch.released, watch.held = plan, {}, now_ms, False, None
+        watch.plan, watch.since, watch.changed_at, watch.released = plan, {}, now_ms, False
+        watch.held, watch.pending = None, {}
     for watch in changed:
         watch.over = not any(one.before for one in changed)
     let_be = [watch for watch in mine if released and not watch.released]
     for watch in let_be:
-        watch.over, watch.released, watch.held = True, True, None
+        watch.over, watch.released, watch.held, watch.pending = True, True, None, {}
     return bool(changed or let_be)
 
 

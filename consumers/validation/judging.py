@@ -10,8 +10,11 @@ from consumers.validation.seen import NAME_CHARACTERS, Tally
 from offerflow.runtime.kafka.consumer import Record
 from offerflow.runtime.kafka.transactional import Output
 from schemas.channels import Channel
+from schemas.cloudevents import CloudEnvelope
 from schemas.dead_letter import DeadLetter, write_dead_letter
+from schemas.envelope import Undecodable
 from schemas.plan import Plan
+from schemas.raw import read
 from schemas.step import Emit, Step
 
 STAGE = "validation"
@@ -19,12 +22,14 @@ STAGE = "validation"
 
 @dataclass(slots=True)
 class Judged:
-    """The outputs of some records in their order, and what is to be counted of them."""
+    """The outputs of some records in their order, and what is to be counted of them. ``orphans`` of the dead letters
+    are without a source because their topic has not exactly one."""
 
     outputs: list[Output] = field(default_factory=list)
     tally: Tally = field(default_factory=dict)
     schema_ids: set[int] = field(default_factory=set)
     stripped: Counter[str] = field(default_factory=Counter)
+    orphans: int = 0
 
 
 class Judge:
@@ -55,6 +60,8 @@ class Judge:
             elif isinstance(outcome, DeadLetter):
                 write(write_dead_letter(self._dead_letters, record, outcome, STAGE, failed_at))
                 key = self._dead(outcome, channel)
+                if not key[1] and _is_orphan(record, outcome, channel):
+                    judged.orphans += 1
                 if outcome.schema_id is not None and outcome.reason == "unknown_schema":
                     judged.schema_ids.add(outcome.schema_id)
             else:
@@ -77,3 +84,16 @@ class Judge:
         source = letter.source or channel.default_source or ""
         name = self._names.get(event) or event[:NAME_CHARACTERS]
         return name, source if source in self._sources else "", letter.reason
+
+
+def _is_orphan(record: Record, letter: DeadLetter, channel: Channel) -> bool:
+    """Whether the record would belong to the topic's only source if there were one. What names a source in an envelope
+    of our own never does; a CloudEvent or an Avro record does, whatever it names."""
+    if channel.default_source is not None:
+        return False
+    if letter.source is None or letter.schema_id is not None:
+        return True
+    try:
+        return type(read(record.value(), record.headers())) is CloudEnvelope
+    except Undecodable:
+        return False

@@ -29,12 +29,15 @@ Tally = dict[Key, list[int]]
 
 
 class Batch(Protocol):
-    """What is counted of a batch. ``schema_ids``: those of framed records that nobody has registered."""
+    """What is counted of a batch. ``schema_ids``: those of framed records that nobody has registered. ``orphans``: dead
+    letters that would belong to their topic's only source if there were one."""
 
     @property
     def tally(self) -> Tally: ...
     @property
     def schema_ids(self) -> Set[int]: ...
+    @property
+    def orphans(self) -> int: ...
 
 
 class PartitionSeen:
@@ -102,18 +105,22 @@ def resume(found: Snapshot | None, topic_id: str, start: int, committed: int) ->
     return found
 
 
-def shares_of(tallies: Iterable[Tally]) -> dict[str, Share]:
-    """Events and bad events per declared source, for the fuse."""
+def shares_of(batch: Batch, default: str) -> dict[str, Share]:
+    """Events and bad events of one partition per declared source, for the fuse. Orphans belong to ``default``, the only
+    source that their topic had last; if it never had one, to nobody."""
     shares: dict[str, Share] = {}
-    for tally in tallies:
-        for (_, source, outcome), (count, _, _) in tally.items():
-            if source:
-                share = shares.get(source)
-                if share is None:
-                    share = shares[source] = Share()
-                share.events += count
-                if outcome not in ("valid", "dropped"):
-                    share.bad += count
+    for (_, source, outcome), (count, _, _) in batch.tally.items():
+        if source:
+            share = shares.get(source)
+            if share is None:
+                share = shares[source] = Share()
+            share.events += count
+            if outcome not in ("valid", "dropped"):
+                share.bad += count
+    if default and batch.orphans:
+        share = shares.setdefault(default, Share())
+        share.events += batch.orphans
+        share.bad += batch.orphans
     return shares
 
 
@@ -142,7 +149,7 @@ class Ledger:
         return set().union(*(p.reasons for p in partitions)), set().union(*(p.schema_ids for p in partitions))
 
     def take(self, place: Place, snapshot: Snapshot, *, fresh: bool) -> None:
-        """A claimed partition. ``fresh``: it has no record yet, so the next transaction is to write one."""
+        """A claimed partition. ``fresh``: it has no record of this worker, so the next transaction is to write one."""
         self._partitions[place] = PartitionSeen(snapshot)
         self._dirty.pop(place, None)
         self._written.pop(place, None)
@@ -161,7 +168,7 @@ class Ledger:
         before = partition.next
         partition.add(batch, planned, to)
         if fused:
-            fuse.count(partition.watch.since, shares_of([batch.tally]))
+            fuse.count(partition.watch.since, shares_of(batch, partition.watch.default))
         if batch.tally:
             self._dirty[place] = self._dirty.get(place, 0) + max(1, to - before)
 
@@ -169,18 +176,28 @@ class Ledger:
         for partition in self._partitions.values():
             partition.plan(planned)
 
+    def belong(self, defaults: Mapping[str, str | None]) -> None:
+        """``defaults``: the only source of each raw topic, None where there is not exactly one: then the last one
+        stays what its events are compared with."""
+        for place, partition in self._partitions.items():
+            default = defaults.get(place[0])
+            if default is not None and default != partition.watch.default:
+                partition.watch.default = default
+                self._dirty[place] = self._records
+
     def touch(self) -> None:
         """Write every partition at the next occasion, whatever the clock says."""
         self._dirty = dict.fromkeys(self._partitions, self._records)
 
     def due(self, now: float, *, idle: bool, among: Mapping[Place, object] | None = None) -> list[Place]:
-        """Partitions whose counts are to be written now; only ``among`` those of a batch, if given."""
+        """Partitions whose counts are to be written now; if ``among`` those of a batch is given, of the others only
+        what was touched or just claimed: they may be without events for long."""
         pause = self._idle_s if idle else self._busy_s
         return [
             place
             for place, records in self._dirty.items()
-            if (among is None or place in among)
-            and (records >= self._records or now - self._written.get(place, float("-inf")) >= pause)
+            if records >= self._records
+            or ((among is None or place in among) and now - self._written.get(place, float("-inf")) >= pause)
         ]
 
     def dirty(self, places: Iterable[Place] | None = None) -> list[Place]:

@@ -204,10 +204,13 @@ class ValidationStage:
         watches = self._ledger.watches
         if all(watch.over for watch in watches):
             return False
-        pending = shares_of(part.judged.tally for part in judged if part.fused)
-        why = fuse.verdict(watches, pending, self._settings.fuse)
+        held = [(watch, shares_of(part.judged, watch.default))
+                for part in judged if part.fused for watch in [self._ledger[part.place].watch]]  # fmt: skip
+        why = fuse.verdict(watches, fuse.total(shares for _, shares in held), self._settings.fuse)
         if why is None:
             return False
+        for watch, shares in held:
+            watch.pending = shares
         self._blow(why)
         self._save(self._ledger.dirty())
         return True
@@ -236,7 +239,8 @@ class ValidationStage:
         for place in offsets:
             self._ends.pop(place, None)
         self._counts.commit()
-        fuse.settle(self._ledger.watches, int(time.time() * 1000), self._settings.fuse)
+        if fuse.settle(self._ledger.watches, int(time.time() * 1000), self._settings.fuse):
+            self._ledger.touch()
 
     def _idle(self) -> None:
         """Commit the end positions, which lie past transaction markers, so that "has passed the end" is true."""
@@ -327,6 +331,7 @@ class ValidationStage:
         self._ledger.plan(view.judge.planned)
         if fuse.change(watches, view.plan_id, view.released, int(time.time() * 1000), self._settings.fuse):
             self._ledger.touch()
+        self._ledger.belong({topic: channel.default_source for topic, channel in view.channels.items()})
         view.sources.update(*(watch.before for watch in watches))
         why = fuse.verdict(watches, {}, self._settings.fuse)
         if why is not None:

@@ -10,7 +10,7 @@ import msgspec
 import xxhash
 
 from consumers.validation.judging import Judge
-from offerflow.catalog.view import LOCAL_SERVER, Catalog
+from offerflow.catalog.view import Catalog, sources_of
 from offerflow.runtime.errors import Refused
 from offerflow.runtime.kafka.admin import Admin
 from offerflow.runtime.settings import Settings
@@ -49,9 +49,7 @@ def past(catalog: Catalog, serial: int) -> Catalog:
 
 def compile_view(settings: Settings, admin: Admin, catalog: Catalog, schema_ids: SchemaIds | None) -> View:
     """Raises Refused if the catalog holds what this code cannot read."""
-    sources = dict(catalog.sources)
-    if settings.local.server_key is not None:
-        sources.setdefault(LOCAL_SERVER.id, LOCAL_SERVER)
+    sources = sources_of(settings, catalog)
     try:
         plan = plan_of(catalog)
     except (KeyError, TypeError, ValueError) as error:

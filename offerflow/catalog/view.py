@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from offerflow.runtime.settings import Settings
+
 Value = dict[str, Any]
 
 
@@ -76,3 +78,9 @@ class Catalog:
     def current(self, kind: str) -> dict[str, Value]:
         """The current definitions of a kind by key, in the head's order."""
         return {key: self.records[key] for key in self.head.definitions if key.startswith(f"{kind}/")}
+
+
+def sources_of(settings: Settings, catalog: Catalog) -> dict[str, Source]:
+    """The declared sources by id, and the built-in one where it exists."""
+    built_in = {LOCAL_SERVER.id: LOCAL_SERVER} if settings.local.server_key is not None else {}
+    return {**built_in, **catalog.sources}

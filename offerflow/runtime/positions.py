@@ -6,7 +6,7 @@ Both stages commit the position of the end itself, past transaction markers, so 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from offerflow.catalog.follower import CatalogFollower
 from offerflow.runtime.errors import DependencyDown, TryAgain
@@ -18,6 +18,8 @@ from offerflow.runtime.topics import RAW
 POLL_S = 0.1
 Progress = Callable[[dict[str, int]], None]
 """Told the lag per stage each time it was looked at."""
+Refusals = Callable[[], Mapping[str, str]]
+"""Which programs do not work now, and why."""
 
 
 class Positions:
@@ -57,16 +59,20 @@ class Positions:
         return {place: max(0, ends[place] - (committed[place].offset if place in committed else 0)) for place in places}
 
     def _inputs(self) -> tuple[list[Place], list[Place]]:
-        follower = CatalogFollower(self._settings, "offerflow-positions")
-        try:
-            sources = follower.start().sources.values()
-        finally:
-            follower.close()
-        names = set(RAW) | {topic for source in sources for topic in source.topics}
         journal = self._settings.topic("journal")
-        there = self._admin.topics([journal, *(self._settings.topic(name) for name in sorted(names))])
+        there = self._admin.topics([journal, *sorted(raw_topics(self._settings))])
         raw = [(info.name, p) for info in there.values() if info.name != journal for p in range(info.partitions)]
         return raw, [(journal, p) for p in range(there[journal].partitions if journal in there else 0)]
+
+
+def raw_topics(settings: Settings) -> set[str]:
+    """Full names of what validation reads: the fixed raw topics and those that sources name now."""
+    follower = CatalogFollower(settings, "offerflow-positions")
+    try:
+        sources = follower.start().sources.values()
+    finally:
+        follower.close()
+    return {settings.topic(name) for name in {*RAW, *(topic for source in sources for topic in source.topics)}}
 
 
 def lag(settings: Settings) -> dict[str, int]:
@@ -78,9 +84,13 @@ def lag(settings: Settings) -> dict[str, int]:
         positions.close()
 
 
-def wait_idle(settings: Settings, timeout_s: float, progress: Progress | None = None, *, patient: bool = False) -> None:
+def wait_idle(
+    settings: Settings, timeout_s: float, progress: Progress | None = None, *, patient: bool = False,
+    refusals: Refusals = dict,
+) -> None:  # fmt: skip
     """Return when both stages stood at the end of their inputs twice, with no new record between. Raises TryAgain
-    when ``timeout_s`` is over. ``patient``: a service that is away is waited for as well, since somebody restarts it.
+    when ``timeout_s`` is over, with what ``refusals`` says then. ``patient``: a service that is away is waited for as
+    well, since somebody restarts it.
     """
     positions = Positions(settings)
     deadline = time.monotonic() + timeout_s
@@ -100,11 +110,17 @@ def wait_idle(settings: Settings, timeout_s: float, progress: Progress | None = 
             if progress is not None:
                 progress(behind)
             if time.monotonic() > deadline:
-                raise TryAgain(
-                    f"not idle after {timeout_s:.0f} s: validation is {behind.get('validation', 0)} and rules are"
-                    f" {behind.get('rules', 0)} offsets behind. Either new records keep arriving, or workers are not"
-                    " running (`offerflow status`)"
-                )
+                raise TryAgain(_late(timeout_s, behind, refusals()))
             time.sleep(POLL_S)
     finally:
         positions.close()
+
+
+def _late(timeout_s: float, behind: Mapping[str, int], refusals: Mapping[str, str]) -> str:
+    said = (
+        f"not idle after {timeout_s:.0f} s: validation is {behind.get('validation', 0)} and rules are"
+        f" {behind.get('rules', 0)} offsets behind"
+    )
+    if refusals:
+        return "\n".join((said, *(f"{name} is not ready: {why}" for name, why in sorted(refusals.items()))))
+    return f"{said}. Either new records keep arriving, or workers are not running (`offerflow status`)"

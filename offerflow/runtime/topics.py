@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from offerflow.runtime.errors import Refused
 from offerflow.runtime.kafka.admin import Admin, Place, TopicInfo, first_commits
+from offerflow.runtime.logs import get_logger
 from offerflow.runtime.settings import Settings
 
 MIB = 1024 * 1024
@@ -16,11 +17,15 @@ CHANNELS = {"raw.sdk": "sdk", "raw.backend": "backend", "raw.integration": "inte
 
 # Twice the limit on one record, so that a record a little over it becomes a dead letter rather than an error.
 _RAW_CONFIG = {"retention.ms": str(14 * DAY_MS), "max.message.bytes": str(2 * MIB)}
+_WRITTEN = {"journal": 16 * MIB, "raw.replay": 16 * MIB, "dead-letter": 96 * MIB}
+"""What stages and commands must be able to write. Brokers measure compressed records, and a sender may compress better
+than our producers do: what a raw topic takes as 2 MiB was seen to take 45 MiB here. So a dead letter may be as large as
+fits into one request of a broker as it comes (100 MiB); those of ``raw.replay`` have the key twice and fit as well."""
 _FIXED: dict[str, dict[str, str]] = {
     **dict.fromkeys(RAW, _RAW_CONFIG),
-    "journal": {"retention.ms": str(400 * DAY_MS), "max.message.bytes": str(2 * MIB)},
-    # A raw record as large as its topic takes fits, though the key is in the letter twice.
-    "dead-letter": {"retention.ms": str(30 * DAY_MS), "max.message.bytes": str(4 * MIB + 64 * 1024)},
+    "raw.replay": {**_RAW_CONFIG, "max.message.bytes": str(_WRITTEN["raw.replay"])},
+    "journal": {"retention.ms": str(400 * DAY_MS), "max.message.bytes": str(_WRITTEN["journal"])},
+    "dead-letter": {"retention.ms": str(30 * DAY_MS), "max.message.bytes": str(_WRITTEN["dead-letter"])},
     "offer-entry": {"retention.ms": str(90 * DAY_MS), "max.message.bytes": str(4 * MIB)},
     "offer-exit": {"retention.ms": str(90 * DAY_MS), "max.message.bytes": str(4 * MIB)},
     "reward-satisfied": {"retention.ms": str(365 * DAY_MS), "max.message.bytes": str(4 * MIB)},
@@ -37,6 +42,7 @@ _SINGLE = ("catalog", "audit")
 
 def create_topics(settings: Settings, raw_topics: Iterable[str] = ()) -> list[str]:
     """Create what is missing of the fixed topics and of ``raw_topics`` (short names), then the first commits.
+    Topics that were made with less room for a record than _WRITTEN says are given more; nothing is lowered.
 
     Idempotent. Returns the full names of the topics it made. Raises Refused if the journal exists with another
     number of partitions than the settings say, KafkaDown if there is no broker.
@@ -56,6 +62,7 @@ def create_topics(settings: Settings, raw_topics: Iterable[str] = ()) -> list[st
         if full not in there
     )
     there = await_topics(admin, names.values())
+    _make_room(admin, {names[name]: limit for name, limit in _WRITTEN.items() if names[name] not in created})
     journal = there[names["journal"]]
     if journal.partitions != settings.partitions:
         raise Refused(
@@ -66,6 +73,21 @@ def create_topics(settings: Settings, raw_topics: Iterable[str] = ()) -> list[st
     commit_first(settings, admin, "validation", [there[names[name]] for name in wanted if name.startswith("raw.")])
     commit_first(settings, admin, "rules", [journal])
     return created
+
+
+def _make_room(admin: Admin, wanted: Mapping[str, int]) -> None:
+    found = admin.record_limits(wanted)
+    for topic, limit in wanted.items():
+        if topic not in found or found[topic] >= limit:
+            continue
+        why = admin.raise_record_limit(topic, limit)
+        if why is None:
+            get_logger().info("limit raised", topic=topic, max_message_bytes=limit, before=found[topic])
+        else:
+            get_logger().warning(
+                f"max.message.bytes of {topic} stays {found[topic]}: {why}; a record too large for it would stop the"
+                f" stage that writes it, so have it raised to {limit}"
+            )
 
 
 def check_topics(settings: Settings) -> list[str]:

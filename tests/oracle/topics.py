@@ -47,7 +47,7 @@ def stream(bootstrap: str, topics: Iterable[str], committed: bool = True) -> Ite
             "enable.partition.eof": True,
             "isolation.level": "read_committed" if committed else "read_uncommitted",
             "fetch.message.max.bytes": 8_000_000,
-            "message.max.bytes": 1_000_000_000,
+            "receive.message.max.bytes": 1_000_000_000,
             "fetch.queue.backoff.ms": 5,
             "check.crcs": True,
         }

@@ -174,9 +174,9 @@ def test_a_schema_that_refers_to_itself() -> None:
 
 
 def test_what_is_no_schema() -> None:
-    """Apache's refusal is a ValueError that says why."""
-    with pytest.raises(ValueError, match="is not a valid Avro schema"):
-        obstacles(event([field("x", "nothing")]), event([X]))
+    """Apache's refusal is a ValueError that says of which version, and why."""
+    with pytest.raises(ValueError, match=r"version 3 is not a valid Avro schema: .*object from nothing"):
+        obstacles(event([X]), event([field("x", "nothing")], version=3))
 
 
 TYPES = st.recursive(

@@ -23,6 +23,7 @@ def problems(written: Any) -> list[tuple[tuple[str | int, ...], str]]:
 
 
 ENUM = {"type": "enum", "name": "K", "symbols": ["A", "B"]}
+MAP = {"type": "map", "values": "int"}
 NESTED = ("fields", 1, "type", "fields", 0, "minimum")
 
 
@@ -116,7 +117,20 @@ def deep(levels: int) -> Any:
         (definition(field("größe")), ("fields", 1, "name"), "no Avro name"),
         (definition(field("r", {"type": "record", "name": "R", "fields": [field("a b")]})), ("fields", 1), "a name"),
         (definition(field("a", {**ENUM, "name": "1 K"})), ("fields", 1), "expected a name"),
-        (definition(field("a", {**ENUM, "symbols": ["A B"]})), (), "not a valid Avro schema"),
+        (definition(field("a", {**ENUM, "symbols": ["A B"]})), ("fields", 1), "not a valid Avro type"),
+        (definition(field("a", {**ENUM, "symbols": []})), ("fields", 1), "without symbols"),
+        (definition(field("a", {"type": "array", "items": {**ENUM, "symbols": []}})), ("fields", 1), "without symbols"),
+        (definition(field("a", ["string", "string"])), ("fields", 1), "string type already in Union"),
+        (definition(field("a"), field("b", ["null", "int", "null"])), ("fields", 2), "null type already in Union"),
+        (definition(field("a", ["null", MAP, MAP])), ("fields", 1), "map type already in Union"),
+        (definition(field("a", ["null", strategies.TIME, "long"])), ("fields", 1), "long type already in Union"),
+        (definition(field("a", inner(field("n"), field("n", "int")))), ("fields", 1), "not a valid Avro type"),
+        (definition(field("a", {**inner(field("n")), "namespace": "1 x"})), ("fields", 1), "1 x is not a valid Avro"),
+        (definition(field("a", {**ENUM, "aliases": "L"})), ("fields", 1), "aliases are a list of names"),
+        (definition(field("a", aliases=["b c"])), ("fields", 1), "aliases are a list of names"),
+        (definition(field("a", order="sideways")), ("fields", 1), "order property sideways is not valid"),
+        (definition(field("a"), aliases=[5]), (), "aliases are a list of names"),
+        (definition(field("a", {**ENUM, "name": "Origin"})), (), "not a valid Avro schema"),
         (
             definition({"name": "a", "type": "int", "minimum": 9, "maximum": 6}), ("fields", 1, "minimum"),
             "above maximum 6",
@@ -220,7 +234,8 @@ def test_a_plan_knows_the_newest_version_by_name_and_all_by_id() -> None:
 
 def test_what_was_applied_once_is_read_for_ever() -> None:
     """A schema that today's checks refuse, but that a catalog holds, still judges and reads its events."""
-    written = definition({"name": "place", "type": {"type": "array", "items": "null"}})
-    assert problems(written)
-    loaded = load_event_schema(written, 1000)
-    assert (loaded.key, loaded.known) == ("event/Bought@1", {"place"})
+    for kind in ({"type": "array", "items": "null"}, {**ENUM, "symbols": []}, ["string", "string"]):
+        written = definition({"name": "place", "type": kind})
+        assert problems(written)
+        loaded = load_event_schema(written, 1000)
+        assert (loaded.key, loaded.known) == ("event/Bought@1", {"place"})

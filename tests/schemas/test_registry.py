@@ -10,9 +10,9 @@ import pytest
 
 from offerflow.runtime.errors import DependencyDown
 from offerflow.runtime.settings import RegistrySettings, Settings
-from schemas.codec import META
+from schemas.codec import META, inlined
 from schemas.plan import EventSchema, Plan, load_event_schema
-from schemas.registry import ExternalIds, InvalidSchema, canonical, inlined, parse, register
+from schemas.registry import ExternalIds, InvalidSchema, canonical, parse, register
 from tests.registry_stub import Stub, serving
 from tests.schemas.samples import definition, field, optional
 

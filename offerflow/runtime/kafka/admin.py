@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypeVar
 
 import stamina
@@ -15,13 +16,22 @@ from confluent_kafka import (
     TopicCollection,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec  # type: ignore[attr-defined]
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewTopic,
+    OffsetSpec,
+    ResourceType,
+)
 
 from offerflow.runtime.errors import KafkaDown
 from offerflow.runtime.kafka.client import base_config, translate
 from offerflow.runtime.settings import Settings
 
 T = TypeVar("T")
+RECORD_LIMIT = "max.message.bytes"
 TIMEOUT_S = 6.0
 ASK_S = 2.0
 """Seconds for one question to a group's coordinator."""
@@ -87,6 +97,34 @@ class Admin:
                 created.append(name)
         return created
 
+    def record_limits(self, topics: Iterable[str]) -> dict[str, int]:
+        """The largest compressed record that each of ``topics`` takes; without those that may not be asked about."""
+        asked = [ConfigResource(ResourceType.TOPIC, topic) for topic in topics]
+        silent: dict[int, Any] = {
+            KafkaError.TOPIC_AUTHORIZATION_FAILED: {}, KafkaError.CLUSTER_AUTHORIZATION_FAILED: {},
+        }  # fmt: skip
+        found = {}
+        answers = self._client.describe_configs(asked, request_timeout=TIMEOUT_S) if asked else {}
+        for resource, future in answers.items():
+            entries = self._result(future, f"asking for the configuration of {resource.name}", silent)
+            if RECORD_LIMIT in entries:
+                found[str(resource.name)] = int(entries[RECORD_LIMIT].value)
+        return found
+
+    def raise_record_limit(self, topic: str, limit: int) -> str | None:
+        """Let ``topic`` take records of ``limit`` bytes. Returns why not, if the broker does not allow it."""
+        entry = ConfigEntry(RECORD_LIMIT, str(limit), incremental_operation=AlterConfigOpType.SET)
+        resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
+        [future] = self._client.incremental_alter_configs([resource], request_timeout=TIMEOUT_S).values()
+        denied = {
+            KafkaError.TOPIC_AUTHORIZATION_FAILED: "access is denied",
+            KafkaError.CLUSTER_AUTHORIZATION_FAILED: "access is denied",
+            KafkaError.POLICY_VIOLATION: "a policy of the broker forbids it",
+            KafkaError.INVALID_CONFIG: "the broker does not allow that much",
+        }
+        answer = self._result(future, f"raising {RECORD_LIMIT} of {topic}", denied)
+        return None if answer is None else str(answer)
+
     def ends(self, places: Iterable[Place]) -> dict[Place, int]:
         """Where a read_committed reader would stop now: the last stable offset of each partition."""
         return self._offsets(places, OffsetSpec.latest())  # type: ignore[no-untyped-call]
@@ -94,6 +132,13 @@ class Admin:
     def starts(self, places: Iterable[Place]) -> dict[Place, int]:
         """The first offset that retention has left in each partition."""
         return self._offsets(places, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
+
+    def at(self, places: Iterable[Place], moment: datetime) -> dict[Place, int]:
+        """The first offset that was appended at ``moment`` or after; the end if nothing was."""
+        wanted = list(places)
+        spec = OffsetSpec.for_timestamp(int(moment.timestamp() * 1000))
+        found = self._offsets(wanted, spec)
+        return {**found, **self.ends(place for place in wanted if found[place] < 0)}
 
     def _offsets(self, places: Iterable[Place], spec: OffsetSpec) -> dict[Place, int]:
         asked = {TopicPartition(topic, partition): spec for topic, partition in places}

@@ -19,6 +19,9 @@ from offerflow.runtime.kafka.client import base_config, translate
 from offerflow.runtime.kafka.headers import mend_headers
 from offerflow.runtime.settings import Settings
 
+RECEIVED_BYTES = 1_000_000_000
+"""The client's own 100 MB bound what it inflates: it was seen to give up at a record of 57 MB, and to stay there."""
+
 
 class Record(Protocol):
     """What is used of a raw record. Every call is cheap; ``key`` and ``value`` are bytes or None."""
@@ -63,6 +66,7 @@ _CONFIG = {
     "fetch.message.max.bytes": 512 * 1024,
     "queued.min.messages": 5_000,
     "queued.max.messages.kbytes": 8 * 1024,
+    "receive.message.max.bytes": RECEIVED_BYTES,
     "check.crcs": True,
 }
 

@@ -14,7 +14,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from offerflow.runtime.errors import KafkaDown
 from offerflow.runtime.kafka.admin import TIMEOUT_S, Admin, Place
 from offerflow.runtime.kafka.client import base_config, translate
-from offerflow.runtime.kafka.consumer import Record
+from offerflow.runtime.kafka.consumer import RECEIVED_BYTES, Record
 from offerflow.runtime.kafka.headers import mend_headers
 from offerflow.runtime.settings import Settings
 
@@ -139,6 +139,7 @@ def _consumer(settings: Settings, client_id: str) -> Consumer:
         "fetch.max.bytes": 4 * 1024 * 1024,
         "fetch.message.max.bytes": 512 * 1024,
         "queued.max.messages.kbytes": 8 * 1024,
+        "receive.message.max.bytes": RECEIVED_BYTES,
         **base_config(settings, client_id),
         "group.id": client_id,
     })  # fmt: skip

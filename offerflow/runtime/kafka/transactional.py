@@ -28,10 +28,11 @@ _CONFIG = {
     "enable.idempotence": True,
     "acks": "all",
     "partitioner": "murmur2_random",
-    "compression.type": "lz4",
+    # A dead letter must not become much larger than its raw record was, whatever that was compressed with.
+    "compression.type": "zstd",
     "linger.ms": 0,
     "batch.size": 1_000_000,
-    # librdkafka counts before compression, the broker after: what came in compressed must fit into a dead letter.
+    # Counted before compression; the broker, which counts after it, is the one to judge.
     "message.max.bytes": 1_000_000_000,
     "queue.buffering.max.messages": 1_000_000,
     "queue.buffering.max.kbytes": 2_000_000,
@@ -40,11 +41,14 @@ _CONFIG = {
     "statistics.interval.ms": 1000,
 }
 
-_REFUSALS = frozenset({
-    KafkaError.MSG_SIZE_TOO_LARGE, KafkaError._MSG_TIMED_OUT, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION,
-    KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.INVALID_MSG,
-    KafkaError.RECORD_LIST_TOO_LARGE, KafkaError.POLICY_VIOLATION, KafkaError.INVALID_RECORD,
+_REFUSALS_OF_RECORDS = frozenset({
+    KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE, KafkaError.INVALID_MSG, KafkaError.INVALID_RECORD,
 })  # fmt: skip
+"""Those that say nothing about other records of the topic."""
+_REFUSALS = _REFUSALS_OF_RECORDS | {
+    KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION, KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.POLICY_VIOLATION,
+}  # fmt: skip
 
 
 class Output(msgspec.Struct, gc=False):
@@ -62,28 +66,51 @@ Landed = tuple[str, int, int]
 
 
 class Unwritable(Disturbed):
-    """The broker does not take ``output``, for a reason that trying again does not mend by itself."""
+    """The broker does not take ``output``, for a reason that trying again does not mend by itself.
 
-    def __init__(self, output: Output, why: str) -> None:
+    ``at`` is its place among the outputs. ``alone``: the topic takes other records.
+    """
+
+    def __init__(self, output: Output, why: str, at: int = 0, alone: bool = False) -> None:
         super().__init__(f"{output.topic} does not take a record of {len(output.value or b'')} bytes: {why}")
         self.output = output
         self.why = why
+        self.at = at
+        self.alone = alone
 
 
-class _Refusals:
-    """Hears from the broker about each record. Of several refused at once, as a batch is, the largest is to blame."""
+class Refusals:
+    """What the broker says about single records. Of several refused at once, as a batch is, the largest is to blame."""
 
     def __init__(self) -> None:
-        self.largest: tuple[Output, str] | None = None
+        self.failed: dict[int, tuple[KafkaError, Output]] = {}
+        """By place among the outputs."""
 
-    def watch(self, output: Output) -> Callable[[KafkaError | None, Message], None]:
+    def watch(self, output: Output, at: int) -> Callable[[KafkaError | None, Message], None]:
+        failed = self.failed
+
+        # Nothing may be called in here on an error: when the producer was fenced the client has raised that already.
         def told(error: KafkaError | None, _message: Message) -> None:
-            if error is None or error.code() not in _REFUSALS:
-                return
-            if self.largest is None or len(output.value or b"") > len(self.largest[0].value or b""):
-                self.largest = output, error.str().strip()
+            if error is not None:
+                failed[at] = error, output
 
         return told
+
+    def blame(self, error: Disturbed) -> Disturbed:
+        """What to raise for a transaction that ended in ``error``."""
+        refused = [
+            (_size(output), at) for at, (said, output) in self.failed.items() if said.code() in _REFUSALS
+        ]  # fmt: skip
+        if not refused or isinstance(error, Fenced):
+            return error
+        _, at = max(refused)
+        said, output = self.failed[at]
+        return Unwritable(output, said.str().strip(), at, said.code() in _REFUSALS_OF_RECORDS)
+
+
+def _size(output: Output) -> int:
+    headers = sum(len(name) + len(value or b"") for name, value in output.headers or ())
+    return len(output.key or b"") + len(output.value or b"") + headers
 
 
 class TransactionalProducer:
@@ -154,11 +181,11 @@ class TransactionalProducer:
         if offsets and group_metadata is None:
             raise Disturbed("the group is being rebalanced; nothing can be committed")
 
-        refused = _Refusals() if careful else None
+        refused = Refusals() if careful else None
 
         def write(producer: Producer) -> None:
-            for output in outputs:
-                self._produce(producer, output, refused.watch(output) if refused is not None else None)
+            for at, output in enumerate(outputs):
+                self._produce(producer, output, refused.watch(output, at) if refused is not None else None)
             if offsets:
                 parts = [TopicPartition(t, p, offset, metadata) for (t, p), (offset, metadata) in offsets.items()]
                 producer.send_offsets_to_transaction(parts, group_metadata, CALL_TIMEOUT_S)
@@ -166,24 +193,28 @@ class TransactionalProducer:
         try:
             self._transact(write)
         except Disturbed as error:
-            if refused is None or refused.largest is None or isinstance(error, Fenced):
+            if refused is None:
                 raise
-            raise Unwritable(*refused.largest) from None
+            raise refused.blame(error) from None
 
     def publish_linked(
         self, outputs: Sequence[Output], links: Callable[[list[Landed]], Iterable[Output]]
     ) -> list[Landed]:
         """Write ``outputs``, then the records that ``links`` makes of where each of them lies, all in one transaction.
 
-        Raises as ``publish`` does. Slower than that: it waits for the broker between the two.
+        Raises as a careful ``publish`` does. Slower than that: it waits for the broker between the two.
         """
+        refused = Refusals()
+        failed = refused.failed
         landed: list[Landed | None] = [None] * len(outputs)
-        failed = KafkaError(KafkaError._MSG_TIMED_OUT, "not every record was acknowledged")
+        silent = KafkaError(KafkaError._MSG_TIMED_OUT, "not every record was acknowledged")
 
         def report(at: int) -> Callable[[KafkaError | None, Message], None]:
             def take(error: KafkaError | None, message: Message) -> None:
                 if error is None:
                     landed[at] = (str(message.topic()), int(message.partition() or 0), int(message.offset() or 0))
+                else:
+                    failed[at] = error, outputs[at]
 
             return take
 
@@ -193,11 +224,14 @@ class TransactionalProducer:
             if producer.flush(CALL_TIMEOUT_S) or None in landed:
                 # Why is said by the end of the transaction, not by its records: another process took over, or not.
                 producer.abort_transaction(CALL_TIMEOUT_S)
-                raise KafkaException(failed)
+                raise KafkaException(silent)
             for output in links(cast("list[Landed]", landed)):
                 self._produce(producer, output)
 
-        self._transact(write)
+        try:
+            self._transact(write)
+        except Disturbed as error:
+            raise refused.blame(error) from None
         return cast("list[Landed]", landed)
 
     def _transact(self, write: Callable[[Producer], None]) -> None:

@@ -15,11 +15,13 @@ def test_every_setting_is_shown_with_its_source_and_no_secret(monkeypatch: pytes
     monkeypatch.setenv("OFFERFLOW_KAFKA__BOOTSTRAP_SERVERS", "kafka.example:9092")
     monkeypatch.setenv("OFFERFLOW_KAFKA__EXTRA__SASL_PASSWORD", "hunter2")
     monkeypatch.setenv("OFFERFLOW_LOCAL__SERVER_KEY", "sk_secret")
+    monkeypatch.setenv("OFFERFLOW_REGISTRY__URL", "https://ana:hunter2@registry.example:8081")
     result = CliRunner().invoke(main, ["config", "show", "--output", "json"])
     assert result.exit_code == 0
     shown = json.loads(result.stdout)
     assert shown["OFFERFLOW_KAFKA__BOOTSTRAP_SERVERS"] == {"value": "kafka.example:9092", "source": "environment"}
     assert shown["OFFERFLOW_PARTITIONS"] == {"value": 8, "source": "default"}
+    assert shown["OFFERFLOW_REGISTRY__URL"]["value"] == "https://(hidden)@registry.example:8081"
     assert "hunter2" not in result.stdout
     assert "sk_secret" not in result.stdout
 

@@ -2,18 +2,24 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections import Counter
 from os import terminal_size
+from types import SimpleNamespace
 from typing import Any
 
 import click
 import pytest
 from click.testing import CliRunner
 
+from console.cli import changes, dlq_mend, dlq_show
 from console.cli.dlq import dlq
 from console.cli.dlq_options import Rate, selection_of
 from console.cli.dlq_table import print_fitting, visible
+from console.dead_letters import masking
+from console.dead_letters.replay import Report
 from console.dead_letters.selection import Range
 from offerflow.runtime.settings import Settings
+from tests.console.dead_letters.letters import PLAN, letter, same
 
 NOTHING: dict[str, Any] = {
     "reason": (), "event": (), "source": (), "field": (), "component": (), "topic": (), "since": None, "until": None
@@ -79,3 +85,84 @@ def test_tables_fit(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtu
     fitted = capsys.readouterr().out.splitlines()
     assert fitted[1] == "3/120  unknown_event  " + "x" * 27 + "…"
     assert "source" not in fitted[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "terminal", "valid", "code", "sent"),
+    [
+        ([], None, 2, 2, 0), (["--output", "json"], None, 2, 2, 0), (["--output", "json"], "y", 2, 2, 0),
+        (["--dry-run"], None, 2, 0, 0), (["--dry-run", "--yes"], None, 2, 0, 0), (["--yes"], None, 2, 1, 2),
+        ([], "y", 2, 1, 2), ([], "n", 2, 1, 0), ([], "y", 0, 1, 0), ([], None, 0, 1, 0),
+    ],
+)  # fmt: skip
+def test_no_script_takes_a_look_for_a_replay(
+    arguments: list[str], terminal: str | None, valid: int, code: int, sent: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nobody can be asked nothing is sent and the code is 2, but for a look that was asked for; letters that are
+    left over make it 1, on a terminal too."""
+    done: list[int] = []
+
+    def send(*_: object, dry_run: bool, **__: object) -> Report:
+        if not dry_run:
+            done.append(valid)
+        return Report(outcomes=Counter(valid=valid, unknown_event=1), sent=0 if dry_run else valid)
+
+    monkeypatch.setenv("OFFERFLOW_KAFKA__BOOTSTRAP_SERVERS", "127.0.0.1:1")
+    monkeypatch.setattr(dlq_mend, "send", send)
+    monkeypatch.setattr(changes, "sys", SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: terminal is not None)))
+    told = CliRunner().invoke(dlq, ["replay", "--no-wait", *arguments], input=terminal)
+    assert (told.exit_code, sum(done)) == (code, sent), told.output
+    assert ("add --yes to do it, or --dry-run to look" in told.stderr) is (code == 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [([], 2, "2 unhandled dead letters would be set aside"), (["--dry-run"], 0, "would be set aside"),
+     (["--yes", "--dry-run"], 0, "would be set aside"), (["--yes"], 0, "nothing to set aside"),
+     (["--undo", "--yes"], 0, "none of these is purged")],
+)  # fmt: skip
+def test_purge_asks_like_the_others(
+    arguments: list[str], code: int, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without --yes it counts and ends with 2, with --dry-run with 0; what was handled before is told as such."""
+    monkeypatch.setenv("OFFERFLOW_KAFKA__BOOTSTRAP_SERVERS", "127.0.0.1:1")
+    monkeypatch.setattr(dlq_mend.purging, "count", lambda *_, **__: 2)
+    monkeypatch.setattr(dlq_mend.purging, "purge", lambda *_, **__: 0)
+    told = CliRunner().invoke(dlq, ["purge", *arguments])
+    assert told.exit_code == code, told.output
+    assert said in told.stdout
+
+
+def test_what_cannot_be_read_is_not_shown() -> None:
+    """No byte of a value that no plan can be laid upon, however short it is, unless it is asked for, and then as the
+    text it may be; a reason is given for each, and no value is no text."""
+    judge: Any = SimpleNamespace(plan=PLAN, schema_ids=lambda letter: same)
+
+    def told(value: bytes | None, *, show_pii: bool = False) -> tuple[str, Any]:
+        return dlq_show._value(judge, letter(value=value), masking.NOTHING, show_pii)
+
+    assert told(b"u-1 secret")[1] == "(10 bytes, hidden; --show-pii shows what cannot be read)"
+    assert told(b"u-1 secret", show_pii=True)[1] == "u-1 secret"
+    assert told(b"\x00\x00\x00\x03\xe8") == (
+        "it does not decode as Bought version 1: its bytes end too early",
+        "(5 bytes, hidden; --show-pii shows what cannot be read)",
+    )
+    assert told(None) == ("it has no value", None)
+
+
+def test_what_is_to_be_read_is_never_cut(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """On 80 columns a detail that does not fit goes below its row, whole, and then no other column has to go."""
+    columns = ["at", "since", "reason", "event", "source", "field", "detail"]
+    detail = "amount: expected a number that Avro type double holds without loss, got string '59.90 and much more'"
+    rows = [["3/120", "11-22 07:29:10", "schema_violation", "Bought", "shop-backend", "amount", detail]]
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setattr(shutil, "get_terminal_size", lambda: terminal_size((80, 20)))
+    print_fitting(columns, rows, ("field", "source"), prose=True)
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert lines[1] == "3/120  11-22 07:29:10  schema_violation  Bought  shop-backend  amount"
+    assert all(line.startswith("    ") for line in lines[2:])
+    assert " ".join(" ".join(lines[2:]).split()) == detail
+    monkeypatch.setattr(shutil, "get_terminal_size", lambda: terminal_size((200, 20)))
+    print_fitting(columns, rows, ("field", "source"), prose=True)
+    assert len(capsys.readouterr().out.splitlines()) == 2

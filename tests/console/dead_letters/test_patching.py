@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from console.dead_letters.masking import CHANGED, HIDDEN, mask, pii_names
+from console.dead_letters.masking import CHANGED, HIDDEN, Personal, mask, personal_in
 from console.dead_letters.patching import Patch, Patched, PatchError, Unpatchable
 from schemas.codec import EventEncoder
 from schemas.dead_letter import StoredLetter
@@ -112,7 +112,7 @@ def test_the_difference_shows_no_pii() -> None:
     body = {"email": "a@b.c", "context": [{"email": "a@b.c", "ip": "1"}], "properties": {"email": "a@b.c", "amount": 1}}
     text = """[{"op": "replace", "path": "/properties/email", "value": "x@y.z"},
                {"op": "replace", "path": "/properties/amount", "value": 2}]"""
-    lines = list(patched(text, letter(value=json.dumps(body).encode())).difference(pii_names(PLAN)))
+    lines = list(patched(text, letter(value=json.dumps(body).encode())).difference(personal_in(PLAN)))
     assert [line for line in lines if line[0] in "+-"] == [
         f'-    "email": "{HIDDEN}",', '-    "amount": 1', f'+    "email": "{CHANGED}",', '+    "amount": 2'
     ]  # fmt: skip
@@ -121,5 +121,27 @@ def test_the_difference_shows_no_pii() -> None:
 
 def test_what_masking_keeps() -> None:
     """Absent and null pii say so, other members stay, and only objects are looked into."""
-    assert mask({"email": None, "a": ["email", 1]}, frozenset({"email"})) == {"email": None, "a": ["email", 1]}
-    assert mask("email", frozenset({"email"})) == "email"
+    email = Personal(frozenset({"email"}), frozenset())
+    assert mask({"email": None, "a": ["email", 1]}, email) == {"email": None, "a": ["email", 1]}
+    assert mask("email", email) == "email"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['[{"op": "replace", "path": "/a/b/c", "value": 1}]', '[{"op": "replace", "path": "/address/x/y", "value": 1}]',
+     '[{"op": "move", "from": "/a/b", "path": "/x"}]', '[{"op": "add", "path": "/email/x", "value": 1}]'],
+)  # fmt: skip
+def test_why_a_patch_is_not_taken_shows_nothing(text: str) -> None:
+    """The reason is shown without --show-pii, so it does not repeat the document."""
+    body = {"email": "Anna", "address": {"email": "Anna"}, "properties": {"email": "Anna"}}
+    with pytest.raises(Unpatchable, match="does not apply") as refused:
+        patched(text, letter(value=json.dumps(body).encode()))
+    assert "Anna" not in str(refused.value)
+
+
+def test_what_does_not_fit_a_schema_is_told_by_its_place() -> None:
+    """The encoder's own words would have the values in them."""
+    text = '[{"op": "add", "path": "/email", "value": {"x": "Anna"}}]'
+    with pytest.raises(Unpatchable, match="does not fit Bought version 1 any more: email: expected a str") as refused:
+        patched(text, letter(value=avro(amount=1)))
+    assert "Anna" not in str(refused.value)

@@ -7,13 +7,18 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from pydantic import SecretStr
 
 from console.cli import plan as commands
 from console.cli.plan_text import ago
+from console.plan import catalog, entries
 from console.plan.adding import check_names
 from console.plan.drafting import Choices, entry_by_name
 from console.plan.entries import PlanView, view_of_state
+from offerflow.catalog.view import Catalog
 from offerflow.runtime.errors import OfferflowError
+from offerflow.runtime.settings import LocalSettings, Settings
+from schemas import seen
 from schemas.codec import load_schema
 from schemas.seen import Seen
 
@@ -109,6 +114,26 @@ def test_list_filters(cli: CliRunner) -> None:
         "first_seen": SEEN[3].first, "last_seen": SEEN[3].last,
     }  # fmt: skip
     assert cli.invoke(commands.plan, ["list", "--unplanned", "--not-seen"]).exit_code == 2
+
+
+def test_a_source_has_to_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`plan list --source` of none that is declared, built in or was ever seen names the nearest; a built-in source is
+    among those that may send."""
+    records = {"source/shop": STATE["source/shop"], "event/LessonPaused@1": {"schema_id": 1000}}
+    state = {name: STATE[name] for name in ("source/shop", "event/LessonPaused@1")}
+    settings = Settings(local=LocalSettings(server_key=SecretStr("k" * 20)))
+    monkeypatch.setattr(commands, "connect", lambda files: settings)
+    monkeypatch.setattr(catalog, "read_catalog", lambda settings: Catalog(records))
+    monkeypatch.setattr(entries, "state_of", lambda catalog: state)
+    monkeypatch.setattr(seen, "read_report", lambda settings: seen.Report([SEEN[3]], 0, 0, 0))
+    wrong = CliRunner().invoke(commands.plan, ["list", "--source", "shpo"])
+    assert wrong.exit_code == 2
+    told = " ".join(wrong.stderr.replace("│", "").split())
+    assert "there is no source 'shpo'; did you mean 'shop'?; there are app, local-server, shop" in told
+    for source in ("shop", "app", "local-server"):
+        assert CliRunner().invoke(commands.plan, ["list", "--source", source]).exit_code == 0
+    shown = json.loads(run(CliRunner(), "show", "Lesson Paused", "--output", "json"))
+    assert shown["sources"] == ["local-server", "shop"]
 
 
 def test_show(cli: CliRunner) -> None:

@@ -9,6 +9,7 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import click
 import fastavro
 import pytest
 from click.testing import CliRunner
@@ -16,8 +17,10 @@ from markdown_it import MarkdownIt
 from ruamel.yaml import YAML
 
 from console.cli.plan import plan
+from console.cli.unwritable import writing_below
 from console.plan.asyncapi import asyncapi
-from console.plan.pages import escape_markdown, pages, write_pages
+from console.plan.folder import NotOurs, write_folder
+from console.plan.pages import escape_markdown, pages
 from tests.console.plan.hostile import TEXTS, view
 from tests.interop.node import installed
 
@@ -93,10 +96,44 @@ def test_pages_are_deterministic_and_complete(tmp_path: Path) -> None:
     """The same plan gives the same bytes; a page of an event that is gone goes too."""
     assert pages(view(), TEXTS[0], "offerflow.") == PAGES
     (tmp_path / "events").mkdir()
-    (tmp_path / "events" / "Gone.md").write_text("old")
-    written = write_pages(tmp_path, view(), TEXTS[0], "offerflow.")
+    (tmp_path / "events" / "Gone.md").write_text(PAGES["events/Hostile0.md"])
+    written = write_folder(tmp_path, PAGES)
     assert sorted(str(one.relative_to(tmp_path)) for one in written) == sorted(PAGES)
     assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == sorted(written)
+
+
+def test_files_of_others_are_safe(tmp_path: Path) -> None:
+    """What something else wrote is neither deleted nor overwritten, and then nothing is written; with force it is
+    overwritten where a page has its name, and never deleted."""
+    notes = tmp_path / "events" / "notes.md"
+    notes.parent.mkdir()
+    notes.write_text("# by hand")
+    write_folder(tmp_path, PAGES)
+    assert notes.read_text() == "# by hand"
+    for name in ("index.md", "asyncapi.yaml"):
+        (tmp_path / name).write_text("mine")
+    (tmp_path / "index.html").unlink()
+    with pytest.raises(NotOurs, match=r"index\.md, asyncapi\.yaml; nothing was written.*--force"):
+        write_folder(tmp_path, PAGES)
+    assert (tmp_path / "index.md").read_text() == "mine"
+    assert not (tmp_path / "index.html").exists()
+    write_folder(tmp_path, PAGES, force=True)
+    assert (tmp_path / "index.md").read_text() == PAGES["index.md"]
+    assert notes.read_text() == "# by hand"
+    write_folder(tmp_path, PAGES)  # its own pages need no force
+
+
+def test_where_nothing_can_be_written(tmp_path: Path) -> None:
+    """A directory that cannot be made is a usage error that names it and says why, for `docs` and for `infer`."""
+    (tmp_path / "file").write_text("")
+    (tmp_path / "samples").write_text('{"amount": 1}\n')
+    workspace = ["--workspace", str(ROOT / "schemas" / "events")]
+    docs = CliRunner().invoke(plan, ["docs", str(tmp_path / "file" / "x"), *workspace])
+    assert docs.exit_code == 2
+    assert f"cannot write {tmp_path / 'file' / 'x'}" in docs.stderr
+    assert "Not a directory" in docs.stderr
+    with pytest.raises(click.BadParameter, match="Not a directory"), writing_below(tmp_path, "--out"):
+        (tmp_path / "file" / "x").mkdir()
 
 
 def test_from_a_workspace_without_a_broker(tmp_path: Path) -> None:

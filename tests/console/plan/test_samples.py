@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from console.plan.drafting import Choices, draft
-from console.plan.samples import MAX_BYTES, Pile, from_file, pile_up
+from console.plan.samples import LetterPiles, Pile, Piles, Room, from_file
 from offerflow.runtime.errors import OfferflowError
 from schemas.dead_letter import StoredLetter
 
@@ -28,14 +27,14 @@ def letter(value: bytes | None, headers: list[tuple[str, bytes | None]] = []) ->
 
 def test_every_form_of_a_dead_letter_is_a_sample() -> None:
     """Native envelopes and CloudEvents of both kinds give their properties; what cannot be read is counted."""
-    piles: dict[str, Pile[Any]] = {}
+    piles = LetterPiles()
     for one in (
         letter(json.dumps(EVENT).encode()),
         letter(json.dumps(CLOUD_EVENT).encode()),
         letter(b'{"lesson": "l-3"}', BINARY),
         letter(b"\xff"),
     ):
-        pile_up(piles, one)
+        piles.take(one)
     pile = piles["Lesson Paused"]
     assert pile.samples() == [{"lesson": "l-1"}, {"lesson": "l-2"}, {"lesson": "l-3"}]
     assert (pile.total, pile.bad, pile.sources) == (4, 1, {"app"})
@@ -47,10 +46,39 @@ def test_the_newest_samples_are_kept_within_bounds() -> None:
     for at in range(10):
         pile.add(at, 1, (at,))
     assert [one["at"] for one in pile.samples()] == [7, 8, 9]
-    assert pile.total == 10
+    pile.add(0, 1, (0,))
+    assert [one["at"] for one in pile.samples()] == [7, 8, 9], "late is not new"
+    assert pile.total == 11
     for at in range(10, 14):
-        pile.add(at, MAX_BYTES // 2 + 1, (at,))
+        pile.add(at, pile.room.share // 2 + 1, (at,))
     assert [one["at"] for one in pile.samples()] == [13]
+
+
+def test_all_names_together_are_bounded() -> None:
+    """One budget holds over all piles, whatever the names and sizes: many names have smaller piles, what is larger
+    than a share goes first, and what is discarded makes room."""
+    room = Room(8000)
+    piles = Piles(lambda raw: {"at": raw}, room=room, names=100)
+    for at in range(3000):
+        piles.add(f"n{at % 10}", at, 20, (at,))
+        assert room.used <= room.most
+    assert {len(pile.samples()) for pile in piles.values()} == {40}
+    for at in range(90):
+        piles.add(f"m{at}", at, 900, (at,))
+        assert room.used <= room.most
+    assert {len(piles[f"n{at}"].samples()) for at in range(10)} == {4}, "small ones keep their share"
+    assert sum(bool(piles[f"m{at}"].samples()) for at in range(90)) == 8
+    piles.add("too many", 1, 1, (1,))
+    assert "too many" not in piles
+    piles.discard(*piles)
+    assert (room.used, len(piles)) == (0, 0)
+
+
+def test_headers_count_too() -> None:
+    """A letter weighs what its headers weigh."""
+    piles = LetterPiles()
+    piles.take(letter(b"{}", [("h", b"x" * 1000)]))
+    assert piles["Lesson Paused"].bytes == 1003
 
 
 def test_a_file_of_events(tmp_path: Path) -> None:
@@ -63,6 +91,7 @@ def test_a_file_of_events(tmp_path: Path) -> None:
         "Lesson Paused": [{"lesson": "l-1"}, {"lesson": "l-2"}], "Identified": [{"plan": "plus"}],
     }  # fmt: skip
     assert list(from_file(file, None, sources=frozenset({"app"}))) == ["Lesson Paused"]
+    assert list(from_file(file, None, names=frozenset({"Identified"}))) == ["Identified"]
 
 
 def test_a_file_of_properties(tmp_path: Path) -> None:

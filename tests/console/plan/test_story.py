@@ -77,6 +77,10 @@ def test_from_first_event_to_planned_and_replayed(deployment: Callable[..., Depl
     (line,) = run(made, "plan", "list")
     assert (line["event"], line["untyped"], line["last_seen"]) == ("Lesson Resumed", True, None)
 
+    # A name that a type inside events.Meta has gets a record of another name.
+    (added,) = run(made, "plan", "add", "Lateness")
+    assert added["key"] == "event/Lateness2@1"
+
     # Twelve events of a name that nobody planned, in two forms, and three of the other.
     made.produce("raw.sdk", [(b"k", paused(at), []) for at in range(6)])
     made.produce("raw.sdk", [(b"k", json.dumps(as_cloud_event(at)).encode(), []) for at in range(6, 12)])
@@ -85,7 +89,7 @@ def test_from_first_event_to_planned_and_replayed(deployment: Callable[..., Depl
     assert len(made.read("dead-letter")) == 12
     assert len(journal(made)) == 3
     seen = until(lambda: counts(run(made, "plan", "list"), 15), "the counts of names")
-    assert seen == {"Lesson Resumed": (True, 3, 0), "Lesson Paused": (False, 0, 12)}
+    assert seen == {"Lesson Resumed": (True, 3, 0), "Lateness": (True, 0, 0), "Lesson Paused": (False, 0, 12)}
 
     # One command from there to planned and replayed.
     adopted = run(made, "plan", "infer", "Lesson Paused", "--adopt", "--yes")
@@ -117,12 +121,12 @@ def test_from_first_event_to_planned_and_replayed(deployment: Callable[..., Depl
     assert typed["adopted"]["planned"] == ["event/LessonResumed@2"]
     made.produce("raw.backend", [(b"k", resumed(7), [])])
     until(lambda: len(journal(made)) == 17, "the typed event")
-    newest = [value for value in journal(made) if schema_id_of(value) == 1003]
+    newest = [value for value in journal(made) if schema_id_of(value) == 1004]
     fields = event_reader(typed["drafts"][0]["schema"], None)(newest[0])
     assert (fields["lesson"], fields["score"], fields["extra"]) == ("l-7", 7, {})
 
     shown = run(made, "plan", "show", "LessonResumed")
-    assert [(one["version"], one["schema_id"]) for one in shown["versions"]] == [(1, 1000), (2, 1003)]
+    assert [(one["version"], one["schema_id"]) for one in shown["versions"]] == [(1, 1000), (2, 1004)]
     files = run(made, "plan", "docs", tmp_path / "pages")["files"]
     assert str(tmp_path / "pages" / "events" / "LessonPaused.md") in files
     assert f"{made.prefix}raw.sdk" in (tmp_path / "pages" / "asyncapi.yaml").read_text()
@@ -138,7 +142,7 @@ def test_names_plan_themselves_where_a_source_says_so(deployment: Callable[..., 
     made.apply(tmp_path)
     made.validation().wait_ready()
     lab: list[tuple[str, dict[str, Any]]] = [
-        ("Lamp Lit", {"watt": 5}), ("Lamp Lit", {"watt": 5.5}), ("a\u001b[2J", {}), ("Lamp Out", {"$why": "switch"}),
+        ("Lamp Lit", {"watt": 5}), ("Lamp Lit", {"watt": 5.5}), ("a\u001b[2J", {}), ("Origin", {"$why": "switch"}),
     ]  # fmt: skip
     events = [{"event": name, "user_id": "u", "properties": properties} for name, properties in lab]
     made.produce("raw.lab", [(b"k", json.dumps(event).encode(), []) for event in events])
@@ -153,7 +157,7 @@ def test_names_plan_themselves_where_a_source_says_so(deployment: Callable[..., 
         adopter.turn()
         until(lambda: len(journal(made)) == 2, "the first name to be replayed")
         adopter.turn()
-        assert "Lamp Out" not in {one["event"] for one in run(made, "plan", "list") if one["planned"]}
+        assert "Origin" not in {one["event"] for one in run(made, "plan", "list") if one["planned"]}
         now[0] = 61.0
         adopter.turn()
         until(lambda: len(journal(made)) == 3, "the second name to be replayed")
@@ -163,7 +167,7 @@ def test_names_plan_themselves_where_a_source_says_so(deployment: Callable[..., 
     assert [(one["name"], one["type"]) for one in told["properties"]] == [
         ("watt", ["null", "double"]), ("extra", {"type": "map", "values": "string"}),
     ]  # fmt: skip
-    assert {one["event"] for one in run(made, "plan", "list") if one["planned"]} == {"Lamp Lit", "Lamp Out"}
+    assert {one["event"] for one in run(made, "plan", "list") if one["planned"]} == {"Lamp Lit", "Origin"}
     ends = made.ends("raw.replay"), made.ends("catalog")
     again = Adopter(settings)
     try:

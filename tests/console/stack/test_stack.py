@@ -157,7 +157,7 @@ def test_down_stops_everything_and_keeps_the_data(stack: Stack, told: dict[str, 
     assert stack.run("status").returncode == 69
     assert stack.up() == told
     asked = stack.run("down", "--purge")
-    assert asked.returncode == 1  # nobody there to answer
+    assert asked.returncode == 2  # nobody there to answer
     assert stack.files.supervised()
     assert stack.run("down", "--purge", "--yes").returncode == 0
     assert not stack.files.root.exists()

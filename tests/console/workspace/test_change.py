@@ -154,13 +154,39 @@ def test_a_schema_that_was_applied_never_changes(deployed: Deployed) -> None:
 def test_a_name_belongs_to_one_event(deployed: Deployed) -> None:
     """In a workspace, and against what the catalog has; a newer version may take a name of its own older one."""
     (said,) = deployed.refused({"A.avsc": event(event=["X", "Y"]), "B.avsc": event("B", event=["Z", "Y"])})
-    assert said == "B.avsc:1: event: the name 'Y' belongs to A already; a name means one event type"
+    assert said == (
+        f"B.avsc:1: event: the name 'Y' belongs to A already ({deployed.folder}/A.avsc:1); a name means one event type"
+    )
     deployed.apply({"B.avsc": event("B", event=["Z", "Y"])})
-    (said,) = deployed.refused({"A.avsc": event(event=["X", "Y"])})
-    assert said.startswith("catalog/event/B@1:1: event: the name 'Y' belongs to A already")
-    assert "in the catalog, not in this workspace" in said
     deployed.apply({"B.avsc": event("B", version=2, event=["Y"]), "A.avsc": event(event=["Z"])})
     assert plan_of(deployed.catalog).by_name["Z"].name == "A"
+
+
+@pytest.mark.parametrize("newcomer", ["A", "X"])
+def test_the_newcomer_gives_way(deployed: Deployed, newcomer: str) -> None:
+    """Whatever its place in the alphabet: once for all names, at its own file, naming where the other stands and what
+    helps; nothing untrue is said of the rules that use the name."""
+    mine: Files = {"M.avsc": event("M", event=["Ride", "Rode"]), "c.yaml": CONDITION.replace("event: A", "event: Ride")}
+    fields = [{"name": "meta", "type": "events.Meta"}]
+    deployed.apply(mine)
+    new: Files = {"new.avsc": event(newcomer, event=["Ride", "Rode"], fields=fields)}
+    (said,) = deployed.refused(new)
+    assert said == (
+        "new.avsc:1: event: the names 'Ride', 'Rode' belong to M already (in the catalog, and no file here defines it;"
+        " choose another name, or --prune removes what no file has); a name means one event type"
+    )
+    (said,) = deployed.refused({**mine, **new})
+    assert said.startswith("new.avsc:1: event: the names 'Ride', 'Rode' belong to M already (")
+    assert f"({deployed.folder}/M.avsc:1)" in said
+    assert {one.action for one in deployed.plan(new, prune=True).lines} == {"add", "remove"}
+
+
+@pytest.mark.parametrize("newcomer", ["a", "z"])
+def test_a_new_source_gives_way(deployed: Deployed, newcomer: str) -> None:
+    """A topic has the origin of the source that was there first."""
+    deployed.apply({"s.yaml": "- {id: m, origin: backend, topics: [raw.own]}\n"})
+    (said,) = deployed.refused({"t.yaml": f"- {{id: {newcomer}, origin: sdk, topics: [raw.own]}}\n"})
+    assert said.startswith("t.yaml:1: topics.0: raw.own is for backend (source m); expected a topic for sdk")
 
 
 def test_reserved_names(deployed: Deployed) -> None:

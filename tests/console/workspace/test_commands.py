@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from console.workspace.commit import Author, commit
 from console.workspace.definitions import definition_of
 from offerflow.catalog.writer import CatalogWriter
 from offerflow.runtime.errors import OfferflowError, TryAgain
+from offerflow.runtime.kafka.admin import Admin
 from offerflow.runtime.settings import KafkaSettings, Settings
 from tests.console.workspace.samples import ALL, CONDITION, OFFER, X, event, optional
 from tests.deployment import Deployment
@@ -44,9 +46,11 @@ class Desk:
         return told if isinstance(told, dict) else {"list": told}
 
     def says(self, *arguments: str | Path, code: int = 0) -> str:
-        """What it prints for people, both streams; but for paths no line is wider than a terminal."""
+        """What it prints for people, both streams; but for paths, and for tables where there is no terminal, no line is
+        wider than a terminal."""
         out, err = self._run(*arguments, code=code)
-        lines = [line for line in out.splitlines() if str(self.deployment.directory) not in line]
+        wide = arguments[:2] == ("rulesets", "list")
+        lines = [line for line in out.splitlines() if not wide and str(self.deployment.directory) not in line]
         assert all(len(line) <= 80 for line in lines), out
         return out + err
 
@@ -158,6 +162,77 @@ def test_from_files_to_conflict_to_rollback(desk: Desk) -> None:
     ]  # fmt: skip
     assert audit[2][0] == b"bob@desk"
     assert audit[2][1]["changes"] == [{"action": "change", "kind": "offer", "id": "o"}]
+
+
+def test_asked_again_while_a_worker_has_not_taken_it(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit code 75 means try again: until the change is in force the same command says 75, whatever it is that changes
+    the catalog; looking alone waits for nobody. An old release does not wait for what came in since."""
+    desk("apply", desk.folder, "--yes")
+    stuck = {"group": "validation"}
+
+    def members(_: Admin, group: str) -> list[str]:
+        return ["worker-9"] if group.endswith(stuck["group"]) else []
+
+    monkeypatch.setattr(Admin, "members", members)
+    desk.edit("o.yaml", OFFER.replace("Old", "New"))
+    said = desk.says("apply", desk.folder, "--yes", "--timeout", "0s", code=75)
+    assert "the change is written, but after 0 s still not in force at: worker-9" in said
+    said = desk.says("apply", desk.folder, "--yes", "--timeout", "0s", code=75)
+    assert "Nothing to change" in said
+    assert "release 2 has all of this, but after 0 s still not in force at: worker-9" in said
+    assert "still not in force" in desk.says("rulesets", "rollback", "2", "--yes", "--timeout", "0s", code=75)
+    assert desk("apply", desk.folder, "--dry-run")["workers"] == {}
+    stuck["group"] = "rules"
+    assert "journal partition 0, journal partition 1" in desk.says("apply", desk.folder, "--timeout", "0s", code=75)
+    stuck["group"] = "nobody"
+    assert desk("apply", desk.folder)["workers"] == {"validation": 0, "rules": 0}
+    admin, places = Admin(desk.settings), [(desk.settings.topic("journal"), partition) for partition in range(2)]
+    assert admin.at(places, datetime.now(UTC) + timedelta(hours=1)) == admin.ends(places) != admin.starts(places)
+    assert admin.at(places, datetime.now(UTC) - timedelta(hours=1)) == admin.starts(places)
+
+
+def test_paths_and_folders_that_cannot_be_used(desk: Desk) -> None:
+    """A line that names the path, exit code 2; a single file is as good as a folder; a folder of nothing removes
+    nothing, and a folder that cannot remember what was applied does not make an apply that succeeded a failure."""
+    told = desk("apply", *(desk.folder / name for name in ALL), "--yes")
+    assert told["summary"]["add"] == 5
+    assert "/proc/nowhere: No such file or directory" in desk.says("pull", "/proc/nowhere", code=2)
+    desk.edit("file", "")
+    assert "file/sub" in desk.says("pull", desk.folder / "file" / "sub", code=2)
+    empty = desk.deployment.directory / "empty"
+    empty.mkdir()
+    (empty / "sources.yaml").touch()
+    before = desk.written()
+    (problem,) = desk("apply", empty, "--prune", "--yes", code=1)["problems"]
+    assert problem["message"].startswith("holds no definitions")
+    assert desk.written() == before
+    assert len(desk("pull", empty)["written"]) == 5
+
+    ignored = empty / ".pulled" / ".gitignore"
+    ignored.unlink()
+    ignored.mkdir()
+    (empty / "offers" / "o.yaml").write_text(OFFER.replace("Old", "New"))
+    assert f"warning: {ignored}: Is a directory" in desk.says("apply", empty, "--yes")
+    assert "Nothing to change" in desk.says("apply", empty, "--yes")
+
+
+def test_pull_after_a_rollback(desk: Desk) -> None:
+    """The only file of an event, edited into its next version, holds the version that was rolled back to; what the
+    folder lacks is not called all."""
+    mine = desk.deployment.directory / "pulled"
+    desk("apply", desk.folder, "--yes")
+    desk("pull", mine)
+    path = mine / "events" / "A@1.avsc"
+    first = path.read_text()
+    path.write_text(event(X, optional("y"), version=3))
+    desk("apply", mine, "--yes")
+    assert "has all else of release 2" in desk.says("pull", mine)
+    assert desk("pull", mine)["superseded"] == ["event/A@1"]
+    desk("rulesets", "rollback", "--yes")
+    desk("pull", mine)
+    assert path.read_text() == first
+    assert "has all of release 3" in desk.says("pull", mine)
+    assert desk("apply", mine, "--prune", "--dry-run")["changes"] == []
 
 
 def test_a_writer_that_was_overtaken(desk: Desk) -> None:

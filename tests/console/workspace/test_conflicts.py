@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from console.workspace.base import Base, Bases, read_base, write_base
 from console.workspace.conflicts import Conflict, WorkspaceConflicts, find_conflicts
+from console.workspace.pulled import Base, Bases, read_base, write_base
 from console.workspace.state import state_of
 from tests.console.workspace.conftest import Deployed, Files
 from tests.console.workspace.samples import ALL, CONDITION, OFFER, SOURCES, X, event, optional, with_
@@ -153,8 +153,26 @@ def test_a_catalog_without_releases(deployed: Deployed) -> None:
     assert conflicts(deployed, with_(o_yaml=edited("Mine")), None) == []
 
 
-def test_bases_of_folders(tmp_path: Path) -> None:
-    """Each folder has its own, found from a folder or file inside it, one for each catalog; Git does not see it."""
+def test_the_way_out(deployed: Deployed) -> None:
+    """The error says what helps here: a pull where nothing was edited, else both sides in the files."""
+    deployed.apply(ALL)
+    base = pulled(deployed)
+    deployed.apply({"o.yaml": edited("Theirs"), "B.avsc": event(name="B")}, how="console")
+    for files, known, removed, says in (
+        (ALL, base, (), "`offerflow pull DIR` brings those changes"),
+        (ALL, base, ("event/B@1",), "`offerflow pull DIR` brings those changes"),
+        (with_(o_yaml=edited("Mine")), base, (), "Bring both sides together in the files and apply them with --overwr"),
+        (with_(o_yaml=edited("Mine")), base, (), "or take the catalog's side by `offerflow pull DIR --force`"),
+        (ALL, None, (), "or take the catalog's side by `offerflow pull DIR --force`"),
+    ):
+        assert says in str(WorkspaceConflicts(conflicts(deployed, files, known, *removed)))
+    deployed.apply({name: text for name, text in ALL.items() if name != "o.yaml"}, prune=True, how="console")
+    assert "unless its file is deleted" in str(WorkspaceConflicts(conflicts(deployed, ALL, None)))
+
+
+def test_bases_of_folders(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each folder has its own, found from a folder or file inside it, one for each catalog; Git does not see it. A
+    damaged one is told."""
     first, second = tmp_path / "first", tmp_path / "second"
     (first / "offers").mkdir(parents=True)
     second.mkdir()
@@ -166,5 +184,9 @@ def test_bases_of_folders(tmp_path: Path) -> None:
     bases = Bases([first / "offers", second], "a/b")
     assert bases.of("offer/o", None) == Base(3, {"offer/o": "x"})
     assert Bases([second], "a/b").of("offer/o", None) is None
+    (second / "s.yaml").touch()
+    assert Bases([first / "offers", second / "s.yaml"], "a/b").of("offer/o", None) == Base(3, {"offer/o": "x"})
+    assert capsys.readouterr().err == ""
     (first / ".pulled" / "catalog-a_b.json").write_text("{")
     assert read_base(first, "a/b") is None
+    assert "catalog-a_b.json: it cannot be read" in capsys.readouterr().err

@@ -63,7 +63,8 @@ def test_what_is_not_supported_yet_is_named(read: Callable[[Files], Read], key: 
         (OFFER + "variants:\n- id: v\n  weight: 0\n", 7, "variants.0.weight: expected"),
         ("- id: s\n  origin: sdk\n- id: t\n  origin: server\n", 4,
          "origin: expected 'sdk', 'backend' or 'integration', got 'server'"),
-        ("- id: s\n- id: t\n  origin: sdk\n", 1, "origin: is required, got nothing (expected origin)"),
+        ("- id: s\n- id: t\n  origin: sdk\n", 1,
+         "origin: is required, got nothing (expected 'sdk', 'backend' or 'integration')"),
         ("- id: s\n  origin: sdk\n  topics:\n  - raw.sdk\n  - sdk\n", 5, "topics.1: "),
         ("- id: s\n  origin: sdk\n  system_events:\n    A: maybe\n", 4,
          "system_events.A: expected a valid boolean, got 'maybe'"),
@@ -100,7 +101,7 @@ EVENT = """{
         (',\n\t"pii": true', "", 9, "must be nullable"),
         ("", ',\n  "orign": []', 11, "did you mean 'origins'"),
         ("", ',\n  "unique": [\n    "n",\n    "m"\n  ]', 13, "no field 'm'"),
-        ("", ',\n  "version": 0', 11, "a whole number from 1"),
+        ("", ',\n  "version": "2"', 11, "a whole number from 1, got '2'"),
     ],
 )  # fmt: skip
 def test_mistakes_in_schemas(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -43,12 +45,51 @@ def test_a_single_file_and_several_folders(tmp_path: Path) -> None:
     assert (sorted(found), problems) == (["condition/c", "condition/d"], [])
 
 
-@pytest.mark.parametrize("files", [{}, {"notes.md": "x"}, {".x/a.yaml": CONDITION}])
+@pytest.mark.parametrize(
+    "files",
+    [{}, {"notes.md": "x"}, {".x/a.yaml": CONDITION}, {"sources.yaml": ""}, {"sources.yaml": "[]\n"},
+     {"a.yaml": "# all gone\n", "b.yml": "---\n---\n", "c.yaml": "null\n"}],
+)  # fmt: skip
 def test_a_folder_without_definitions(read: Callable[[Files], Read], tmp_path: Path, files: Files) -> None:
     """A wrong folder is told, since applying it with --prune would remove everything."""
     (problem,) = read(files).problems
     assert problem.file == str(tmp_path)
     assert "holds no definitions" in problem.message
+
+
+def test_one_folder_of_several_without_definitions(tmp_path: Path) -> None:
+    """Each folder is looked at for itself; for who only writes there an empty one is fine."""
+    for name, text in (("one", CONDITION), ("two", "")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "x.yaml").write_text(text)
+    problems: list[Problem] = []
+    read_workspace([tmp_path / "one", tmp_path / "two"], problems)
+    assert [problem.file for problem in problems] == [str(tmp_path / "two")]
+    problems.clear()
+    assert read_workspace([tmp_path / "two"], problems, may_be_empty=True) == {}
+    assert problems == []
+
+
+def test_a_link_to_nothing(read: Callable[[Files], Read], tmp_path: Path) -> None:
+    """What it led to would be missed."""
+    (tmp_path / "y.yaml").symlink_to(tmp_path / "gone.yaml")
+    assert read({"x.yaml": CONDITION}).said == ["y.yaml:1: cannot be read: No such file or directory"]
+
+
+def test_a_folder_that_cannot_be_looked_into(
+    read: Callable[[Files], Read], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    """What it holds would be missed, and with --prune removed; hidden ones are nobody's business."""
+    look = os.scandir
+
+    def refused(path: str) -> Any:
+        if str(path).endswith(("closed", ".git")):
+            raise PermissionError(13, "Permission denied", str(path))
+        return look(path)
+
+    monkeypatch.setattr(os, "scandir", refused)
+    found = read({"x.yaml": CONDITION, "closed/y.yaml": CONDITION.replace("id: c", "id: d"), ".git/config": ""})
+    assert found.said == ["closed:1: cannot be read: Permission denied"]
 
 
 BOMB = "".join(f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 9)}]\n" if n else "l0: &l0 [x]\n" for n in range(12))
@@ -78,6 +119,10 @@ BOMB = "".join(f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 9)}]\n" if n else "l0:
         ("A.avsc", '{"a":' * 100_000, "A.avsc:1", "nested too deeply"),
         ("A.avsc", '{"type": "record", "name": "A",\n "name": "B"}', "A.avsc:2", 'duplicate key "name"'),
         ("A.avsc", "{", "A.avsc:1", "is not JSON"),
+        ("A.avsc", "[]", "A.avsc:1", "expected an Avro record schema"),
+        ("A.avsc", "null", "A.avsc:1", "expected an Avro record schema"),
+        ("A.avsc", '[{"id": "s", "origin": "sdk"}]', "A.avsc:1", "expected an Avro record schema"),
+        ("A.avsc", '{"kind": "condition", "id": "c", "event": "A"}', "A.avsc:1", "expected an Avro record schema"),
     ],
 )
 def test_what_cannot_be_read(

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from console.workspace.base import Base
 from console.workspace.conflicts import earlier_content
 from console.workspace.definitions import Definition, read_workspace
-from console.workspace.documents import definition_files
 from console.workspace.problems import Problem
+from console.workspace.pulled import Base
 from console.workspace.pulling import Pull, plan_pull
 from console.workspace.rendering import definition_tree, documents_text, event_text
 from console.workspace.state import state_of
@@ -37,9 +36,7 @@ class Folder:
 
     def defined(self) -> dict[str, Definition]:
         problems: list[Problem] = []
-        if not self.path.exists() or not definition_files(self.path):
-            return {}
-        found = read_workspace([self.path], problems)
+        found = read_workspace([self.path], problems, may_be_empty=True)
         assert problems == []
         return found
 
@@ -160,10 +157,67 @@ def test_a_file_edited_into_the_next_version(folder: Folder) -> None:
     newer = event(X, optional("y"), version=2)
     (folder.path / "events" / "A@1.avsc").write_text(newer, "utf-8")
     folder.deployed.apply(with_(A_avsc=newer))
-    assert folder.plan() == Pull()
+    assert folder.plan() == Pull(superseded=["event/A@1"])
     (folder.path / "offers" / "p.yaml").write_text(OFFER.replace("id: o", "id: mine"), "utf-8")
     folder.deployed.apply({"p.yaml": OFFER.replace("id: o", "id: p")}, how="console")
     assert folder.pull() == ["add offer/p offers/p-2.yaml"]
+
+
+@pytest.mark.parametrize("edited", [False, True])
+def test_a_version_that_was_rolled_back(folder: Folder, edited: bool) -> None:
+    """The file that became the next version becomes the version that the catalog has again, and is not removed; also
+    if it was edited once more and the pull is forced."""
+    folder.deployed.apply(ALL)
+    folder.pull()
+    path = folder.path / "events" / "A@1.avsc"
+    path.write_text(event(X, optional("y"), version=3), "utf-8")
+    folder.deployed.apply(with_(A_avsc=event(X, optional("y"), version=3)))
+    assert folder.base is not None
+    folder.base.take(2, state_of(folder.deployed.catalog), ["event/A@3"])
+    if edited:
+        path.write_text(event(X, optional("y"), optional("z"), version=3), "utf-8")
+    folder.deployed.roll_back(1)
+    said = [str(problem).removeprefix(f"{folder.path}/") for problem in folder.plan().edited]
+    assert [one.split(";")[0] for one in said] == (
+        ["events/A@1.avsc:1: event A@3 was edited here, and removed in the catalog"] if edited else []
+    )
+    assert folder.pull() == ["add event/A@1 events/A@1.avsc", "remove event/A@3 events/A@1.avsc"]
+    assert {name: one.content for name, one in folder.defined().items()} == state_of(folder.deployed.catalog)
+    assert folder.plan() == Pull()
+
+
+def test_an_older_version_beside_one_that_goes(folder: Folder) -> None:
+    """Two versions of three were written over one another; what the folder keeps still stands for the older one."""
+    folder.deployed.apply({**ALL, "A2.avsc": event(X, optional("y"), version=2)})
+    folder.pull()
+    (folder.path / "events" / "A@1.avsc").write_text(event(X, optional("z"), version=3), "utf-8")
+    folder.deployed.apply({"A3.avsc": event(X, optional("z"), version=3)})
+    assert folder.base is not None
+    folder.base.take(2, state_of(folder.deployed.catalog), ["event/A@3"])
+    folder.deployed.roll_back(1)
+    assert folder.plan().superseded == ["event/A@1"]
+    assert folder.pull() == ["remove event/A@3 events/A@1.avsc"]
+
+
+def test_an_event_among_others_in_a_file(folder: Folder) -> None:
+    """A schema may stand in YAML too; forced to change, the other documents of its file stay."""
+    folder.deployed.apply(ALL)
+    folder.path.mkdir()
+    (folder.path / "all.yaml").write_text(f"{event(doc='mine')}\n---\n{CONDITION}---\n{OFFER}", "utf-8")
+    assert folder.pull()[0] == "change event/A@1 all.yaml"
+    assert {name: one.content for name, one in folder.defined().items()} == state_of(folder.deployed.catalog)
+
+
+@pytest.mark.parametrize(("text", "file"), [("# nobody yet\n", "sources-2.yaml"), ("[]\n", "sources.yaml"),
+                                            ("kind: offer\nid: p\nentry: {event: A}\n", "sources.yaml")])  # fmt: skip
+def test_a_file_of_sources_without_any(folder: Folder, text: str, file: str) -> None:
+    """What a person wrote there is not overwritten."""
+    folder.deployed.apply({"s.yaml": "- {id: app, origin: sdk}\n"})
+    folder.path.mkdir()
+    (folder.path / "sources.yaml").write_text(text, "utf-8")
+    assert folder.pull() == [f"add source/app {file}"]
+    assert text.strip("[]\n") in folder.files()["sources.yaml"]
+    assert "source/app" in folder.defined()
 
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=30) | st.sampled_from(
@@ -171,7 +225,8 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=30) | s
 )
 
 
-@given(st.dictionaries(st.sampled_from(["x", "y", "zé"]), TEXTS), TEXTS)
+@given(st.dictionaries(st.sampled_from(["x", "y", "zé", "?k", ":", "-k"]), TEXTS), TEXTS)
+@example({"x": "?0", "?k": ":0"}, "-0")
 def test_any_text_reads_back(attributes: dict[str, str], name: str) -> None:
     """Names and values that YAML could take for something else are quoted."""
     from ruamel.yaml import YAML

@@ -98,12 +98,13 @@ def test_a_catalog_of_an_older_version(deployed: Deployed) -> None:
 
 
 def test_releases_are_bounded(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The catalog keeps the newest ones: every program has it in memory."""
-    monkeypatch.setattr("console.workspace.commit.KEPT", 3)
+    """The catalog keeps the newest ones, as many as it may and no fewer: every program has it in memory."""
+    monkeypatch.setattr("console.workspace.commit.KEPT", 10)
     deployed.apply(ALL)
-    for number in range(5):
-        deployed.apply({"o.yaml": OFFER.replace("Old", f"New {number}")})
-    assert [one.serial for one in releases(deployed.catalog)] == [4, 5, 6]
+    for serial in range(2, 24):
+        deployed.apply({"o.yaml": OFFER.replace("Old", f"New {serial}")})
+        kept = [one.serial for one in releases(deployed.catalog)]
+        assert kept == list(range(max(1, serial - 9), serial + 1))
 
 
 def test_a_way_back_from_what_cannot_be_read(deployed: Deployed) -> None:

@@ -119,3 +119,19 @@ def test_older_versions_outlive_prune(deployed: Deployed) -> None:
     assert {"event/A@1", "event/A@2"} <= set(deployed.catalog.head.definitions)
     back = deployed.apply(ALL, prune=True)
     assert [(one.action, one.name) for one in back.lines] == [("remove", "event/A@2")]
+
+
+def test_a_stored_version_that_no_reader_takes(deployed: Deployed) -> None:
+    """Applied before it was refused, it stays: a new version is told which one stands in the way and the way out, and
+    under NONE the diff says that the two cannot be compared."""
+    deployed.apply(ALL)
+    deployed.records["event/A@1"]["schema"]["fields"].append({"name": "u", "type": ["string", "string"]})
+    second = lined(event(X, optional("y"), version=2))
+    (said,) = deployed.refused({"A2.avsc": second})
+    assert "A2.avsc:1: compatibility: A cannot be compared with what was applied: version 1 is not a valid" in said
+    assert said.endswith('string type already in Union; expected "compatibility": "NONE", or a new event type')
+    (line,) = deployed.apply({"A2.avsc": event(X, optional("y"), version=2, compatibility="NONE")}).lines
+    (note,) = [effect.text for effect in line.effects if "compared" in effect.text]
+    why = "version 1 is not a valid Avro schema: string type already in Union"
+    assert note == f"version 2 cannot be compared with version 1: {why}"
+    assert plan_of(deployed.catalog).newest["A"].version == 2

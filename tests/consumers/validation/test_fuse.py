@@ -136,6 +136,17 @@ def test_it_is_watched_until_then() -> None:
     assert _why(watches, shop=(900, 900)) is not None
 
 
+def test_bad_events_after_the_watch_are_no_reason_to_blame_the_next_plan() -> None:
+    """What came from outside when the plan had proved good is the normal that the next plan is compared with."""
+    watches = _watches(shop=(1000, 0))
+    _change(watches, "two")
+    _count(watches, shop=(300, 0))
+    fuse.settle(watches, 2 * HOUR + 1, LIMITS)
+    _count(watches, shop=(9000, 9000))
+    _change(watches, "three", now=3 * HOUR)
+    assert _why(watches, shop=(500, 500)) is None
+
+
 def test_switched_off() -> None:
     """Without the fuse nothing holds, not even what was held."""
     watches = _watches(shop=(1000, 0))

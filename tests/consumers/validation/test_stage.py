@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 
@@ -14,7 +15,8 @@ from consumers.validation import hold
 from consumers.validation.seen import ROOM
 from offerflow.runtime.errors import DependencyDown
 from offerflow.runtime.kafka.transactional import Output, Unwritable
-from tests.consumers.validation.world import RAW, SETTINGS, Crash, Process, World, catalog, disturbed, event
+from schemas.codec import EventEncoder
+from tests.consumers.validation.world import RAW, SETTINGS, SHOP, Crash, Process, World, catalog, disturbed, event
 
 KINDS = st.sampled_from(["good", "alias", "unplanned", "nobody", "broken"])
 FAULTS = st.sampled_from([None, None, None, "crash", "crash after", "disturbed", "disturbed after", "rebalance"])
@@ -246,6 +248,93 @@ def test_the_fuse_is_released(patch: pytest.MonkeyPatch) -> None:
     process.turns(4)
     assert process.why is None
     assert len(world.written("dead-letter")) == 50
+
+
+ANOTHER = {"id": "another", "origin": "backend", "topics": ["raw.backend"]}
+CLOUD = {"specversion": "1.0", "id": "c", "source": "/shop/checkout", "type": "Paid", "subject": "u"}
+MISTAKES = {
+    "removed": ([], event(1)),
+    "ambiguous": ([SHOP, ANOTHER], event(1)),
+    "removed, and named by the events": ([], event(1, source="shop")),
+    "moved elsewhere": ([{**SHOP, "topics": ["raw.integration"]}], event(1)),
+    "removed, of CloudEvents": ([], json.dumps({**CLOUD, "data": {"amount": 1}}).encode()),
+    "removed, in Avro": ([], EventEncoder(1001).encode("", "u", None, 1000, 0, "whoever", "backend", bytes(8))),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_mistakes_in_sources_trip_the_fuse(patch: pytest.MonkeyPatch, mistake: str) -> None:
+    """Events whose source is no longer known count for the one they had before, also if the worker that counted them
+    then was killed; and what it holds for can be seen, the batch that is not written included."""
+    sources, value = MISTAKES[mistake]
+    world = World({0: [value] * 50, 1: []})
+    world.sizes = [30]
+    Process(world, patch).start().turns(1)
+    assert len(world.written("journal")) == 30
+    world.catalog = catalog(2, sources=sources)
+    world.sizes = [4, 16]
+    process = Process(world, patch).start()
+    process.turns(3)
+    assert "shop 0% -> 100%" in str(process.why)
+    assert len(world.written("dead-letter")) == 4, "there were too few to tell"
+    watch = world.snapshots[RAW, 0].watch
+    assert (watch.since["shop"].bad, watch.pending["shop"].events, watch.pending["shop"].bad) == (4, 16, 16)
+    process.follow(catalog(3))
+    process.turns(3)
+    assert process.why is None
+    assert len(world.written("journal")) == 46
+    assert not world.snapshots[RAW, 0].watch.pending
+
+
+def test_sources_that_never_were_declared_only_alarm(patch: pytest.MonkeyPatch) -> None:
+    """However many events name a source that nobody knows, or come to a topic that never had a source of its own, and
+    whatever changed just before: they are dead letters and hold nothing."""
+    world = World({0: [*(event(n) for n in range(50)), *(event(n, source="ghost") for n in range(200))], 1: []})
+    world.sizes = [50]
+    process = Process(world, patch).start()
+    process.turns(1)
+    process.follow(catalog(2, sources=[]))
+    process.turns(3)
+    assert process.why is None
+    assert len(world.written("dead-letter")) == 200
+
+    world = World({0: [*(event(n, source="shop") for n in range(50)), *(event(n) for n in range(200))], 1: []})
+    world.catalog = catalog(1, sources=[SHOP, ANOTHER])
+    world.sizes = [50]
+    process = Process(world, patch).start()
+    process.turns(1)
+    process.follow(catalog(2, maximum=100, sources=[SHOP, ANOTHER]))
+    process.turns(3)
+    assert process.why is None
+    assert len(world.written("dead-letter")) == 200
+
+
+def test_the_end_of_a_watch_is_written_for_every_partition(patch: pytest.MonkeyPatch) -> None:
+    """Also for those without an event, which otherwise would be shown as watching, and be watched by the next."""
+    world = World({0: [event(n) for n in range(50)], 1: []})
+    process = Process(world, patch).start()
+    process.turns(1)
+    process.follow(catalog(2, maximum=100))
+    process.turns(1)
+    assert [snapshot.watch.over for snapshot in world.snapshots.values()] == [False, False]
+    world.log[RAW, 0] += [type(world.log[RAW, 0][0])((RAW, 0), 50 + n, event(n), 2000) for n in range(150)]
+    process.turns(2)
+    assert [snapshot.watch.over for snapshot in world.snapshots.values()] == [True, True]
+
+
+def test_who_takes_a_partition_over_says_so(patch: pytest.MonkeyPatch) -> None:
+    """Without an event, and without one of the partitions in a batch of another: `fuse show` goes by it."""
+    world = World({0: [event(n) for n in range(20)], 1: [event(n) for n in range(20)]})
+    world.sizes = [20, 20]
+    process = Process(world, patch).start()
+    process.turns(3)
+    process.stop()
+    world.log[RAW, 0].append(type(world.log[RAW, 0][0])((RAW, 0), 20, event(20), 2000))
+    for snapshot in world.snapshots.values():
+        snapshot.worker = "validation-9"
+    world.sizes = [1]
+    Process(world, patch, every=10**6).start().turns(1)
+    assert {snapshot.worker for snapshot in world.snapshots.values()} == {"validation-1"}
 
 
 def test_what_cannot_be_written_stops_the_stage(patch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from offerflow.runtime.settings import load_settings
 from schemas.seen import Report, read_report
@@ -149,7 +148,15 @@ def test_the_fuse_holds_until_it_is_released(deployment: Callable[..., Deploymen
     until(holds, "the next worker to hold as well", 30, worker.tail)
     shown = made.command("fuse", "show", "--output", "json")
     assert shown.returncode == 1
-    assert [one["state"] for one in json.loads(shown.stdout)["workers"]] == ["holding"]
+    (holding,) = json.loads(shown.stdout)["workers"]
+    assert (holding["state"], holding["worker"]) == ("holding", "validation-1")
+    (shop,) = holding["sources"]
+    assert (shop["source"], shop["before"]) == ("shop", {"events": 1000, "bad": 0})
+    assert shop["since"]["events"] == shop["since"]["bad"] >= 50, "what it holds for"
+    nobody_to_ask = made.command("fuse", "release")
+    assert nobody_to_ask.returncode == 2
+    assert "add --yes" in nobody_to_ask.stderr
+    assert "--dry-run" not in nobody_to_ask.stderr
     dead = len(made.read("dead-letter"))
     assert dead < 100, "what came before there was enough to tell"
     assert len(made.read("journal")) == written
@@ -160,24 +167,31 @@ def test_the_fuse_holds_until_it_is_released(deployment: Callable[..., Deploymen
     assert len(made.read("dead-letter")) == dead
     assert len(made.read("journal")) == written + 1000 - dead
     assert worker.metric("offerflow_refusing") == 0
+    serial = _released(made, "--yes", released=False)
+    assert _released(made, "--yes", released=False) == serial, "no worker holds: nothing is written"
 
     made.apply(_workspace(tmp_path, "again", _schema(4, maximum=-1)))
     made.produce("raw.backend", good)
     until(holds, "the worker to hold again", 30, worker.tail)
-    released = made.command("fuse", "release", "--yes")
-    assert released.returncode == 0, released.stderr
+    assert _released(made, "--yes", released=True) == serial + 2
     worker.wait_ready()
     _idle(made)
     assert len(made.read("dead-letter")) >= dead + 900
     assert made.command("fuse", "show").returncode == 0
+    assert _released(made, "--yes", "--force", released=False) == serial + 2, "it is released already"
+
+    worker.stop()
+    gone = made.command("fuse", "show")
+    assert (gone.returncode, gone.stdout) == (0, "No validation worker is running.\n")
 
 
-def _limit(deployment: Deployment, topic: str, limit: int) -> None:
-    admin = AdminClient({"bootstrap.servers": deployment.services.kafka})
-    entry = ConfigEntry("max.message.bytes", str(limit), incremental_operation=AlterConfigOpType.SET)
-    resource = ConfigResource(ResourceType.TOPIC, deployment.prefix + topic, incremental_configs=[entry])
-    for future in admin.incremental_alter_configs([resource]).values():
-        future.result(30)
+def _released(deployment: Deployment, *options: str, released: bool) -> int:
+    """The serial in force afterwards."""
+    done = deployment.command("fuse", "release", *options, "--output", "json")
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert answer["released"] is released
+    return int(answer["serial"])
 
 
 def test_faults_of_our_own_stop_the_stage(deployment: Callable[..., Deployment], tmp_path: Path) -> None:
@@ -188,7 +202,7 @@ def test_faults_of_our_own_stop_the_stage(deployment: Callable[..., Deployment],
     largest = random.Random(5).randbytes(2 * 1024 * 1024 - 200)
     made.produce("raw.integration", [(largest, b"", [])])
     until(lambda: len(made.read("dead-letter")) == 1, "the largest one to be set aside", 60, worker.tail)
-    _limit(made, "dead-letter", 2000)
+    made.limit("dead-letter", 2000)
     poison = json.dumps([n * 7919 % 10_007 for n in range(3000)]).encode()
     made.produce("raw.backend", [(b"u1", poison, []), *(_event(50 * n + 1) for n in range(20))])
     until(lambda: "dead letter of" in str(_readiness(worker).get("why")), "the worker to hold", 60, worker.tail)
@@ -198,7 +212,7 @@ def test_faults_of_our_own_stop_the_stage(deployment: Callable[..., Deployment],
     assert "max.message.bytes" in why
     assert worker.metric("offerflow_refusing") == 1
     assert worker.metric("offerflow_dead_letters_total") == 1
-    _limit(made, "dead-letter", 4 * 1024 * 1024)
+    made.limit("dead-letter", 4 * 1024 * 1024)
     worker.wait_ready()
     _idle(made)
     letters = made.read("dead-letter")

@@ -70,19 +70,23 @@ def event(n: int, name: str = "Paid", **more: Any) -> bytes:
     ).encode()
 
 
-def catalog(serial: int = 1, maximum: float | None = None, released: bool = False) -> Catalog:
-    """One event type and one source; a ``maximum`` below 1 makes every event bad."""
+SHOP = {"id": "shop", "origin": "backend", "topics": ["raw.backend"]}
+
+
+def catalog(
+    serial: int = 1, maximum: float | None = None, released: bool = False, sources: Iterable[dict[str, Any]] = (SHOP,)
+) -> Catalog:
+    """One event type and, unless told otherwise, one source; a ``maximum`` below 1 makes every event bad."""
     field = {**SCHEMA["fields"][1], **({} if maximum is None else {"maximum": maximum})}  # type: ignore[index,dict-item]
     version = 1 if maximum is None else serial
     schema = {**SCHEMA, "version": version, "fields": [SCHEMA["fields"][0], field]}  # type: ignore[index]
     key, first = f"event/Paid@{version}", "event/Paid@1"
-    source = {"id": "shop", "origin": "backend", "topics": ["raw.backend"]}
     return Catalog(
         {
             first: {"schema": {**SCHEMA, "version": 1}, "schema_id": 1001},
             key: {"schema": schema, "schema_id": 1000 + version},
-            "source/shop": source,
-            "release/1": {"definitions": [first], "sources": {"shop": source}},
+            **{f"source/{source['id']}": source for source in sources},
+            "release/1": {"definitions": [first], "sources": {"shop": SHOP}},
             "head": {"serial": serial, "ruleset": "", "definitions": [key], "fuse_released": released},
         },
         serial,

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import click
+
 from console.workspace.definitions import Definition
 from console.workspace.state import State
 from offerflow.rules.ruleset import content_hash
@@ -67,14 +69,17 @@ class Bases:
 
 
 def read_base(folder: Path, catalog_id: str) -> Base | None:
-    """None if the folder was never pulled from this catalog."""
+    """None if the folder was never pulled from this catalog; also, and told, if what it remembers cannot be read."""
+    path = _file(folder, catalog_id)
     try:
-        value = json.loads(_file(folder, catalog_id).read_text("utf-8"))
+        value = json.loads(path.read_text("utf-8"))
         return Base(int(value["serial"]), dict(value["definitions"]))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # a single file has no folder of its own
         return None
     except (ValueError, KeyError, TypeError):
-        return None  # cut short or edited: as if it had never been pulled, which only makes conflicts likelier
+        told = "it cannot be read, so this is treated as a folder that was never pulled; pull it again"
+        click.echo(f"warning: {path}: {told}", err=True)
+        return None
 
 
 def write_base(folder: Path, catalog_id: str, base: Base) -> None:
