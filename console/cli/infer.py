@@ -11,7 +11,7 @@ import click
 
 from console.cli.options import Duration, dir_option, output_option, yes_option
 from console.cli.output import print_json, progress
-from console.cli.unwritable import writing_below
+from console.cli.paths import writing_below
 from console.stack.client import connect
 from console.stack.files import StackFiles
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import click
 
@@ -17,3 +18,14 @@ def told_paths() -> Iterator[None]:
         if error.filename is None:
             raise
         raise click.UsageError(f"{error.filename}: {error.strerror}") from None
+
+
+@contextmanager
+def writing_below(target: Path, option: str) -> Iterator[None]:
+    """The same around what writes below ``target``, which the user gave as ``option``."""
+    try:
+        yield
+    except OSError as error:
+        place = error.filename if error.filename is not None else target
+        why = error.strerror or str(error)
+        raise click.BadParameter(f"cannot write {place}: {why}", param_hint=option) from None

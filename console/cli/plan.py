@@ -161,7 +161,7 @@ def docs(
     They are Markdown, one HTML file that works alone, and asyncapi.yaml.
     Pages it wrote before are overwritten, and deleted when their event is gone; other files are left alone.
     """
-    from console.cli.unwritable import writing_below
+    from console.cli.paths import writing_below
     from console.plan.folder import write_folder
     from console.plan.pages import pages
 

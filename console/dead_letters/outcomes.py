@@ -45,7 +45,9 @@ def await_outcomes(
 
     ``progress`` is told how far validation is behind. Raises TryAgain after ``timeout_s`` without progress.
     """
-    _await_validation(settings, timeout_s, progress)
+    admin = Admin(settings, CLIENT)
+    _await_validation(settings, admin, timeout_s, progress)
+    _await_written(settings, admin, timeout_s)
     dead: Counter[str] = Counter()
     for record in scan(settings, [settings.topic("dead-letter")], CLIENT, starts=since):
         headers = dict(record.headers() or ())
@@ -61,8 +63,20 @@ def coordinates_of(header: bytes | None) -> Coordinates | None:
     return (int(partition), int(offset)) if partition.isdigit() and offset.isdigit() else None
 
 
-def _await_validation(settings: Settings, timeout_s: float, progress: Callable[[int], None]) -> None:
-    admin, group = Admin(settings, CLIENT), settings.group("validation")
+def _await_written(settings: Settings, admin: Admin, timeout_s: float) -> None:
+    """A transaction ends in each partition by itself: the offsets may be committed a moment before the dead letters
+    that belong to them are to be read."""
+    topic = settings.topic("dead-letter")
+    written = admin.written(spans(settings, [topic], CLIENT))
+    deadline = time.monotonic() + timeout_s
+    while any(end < written[place] for place, end in admin.ends(written).items()):
+        if time.monotonic() > deadline:
+            raise TryAgain(f"a transaction on {topic} stays open; look with `offerflow dlq list` when it has ended")
+        time.sleep(LOOK_S)
+
+
+def _await_validation(settings: Settings, admin: Admin, timeout_s: float, progress: Callable[[int], None]) -> None:
+    group = settings.group("validation")
     ends = {place: end for place, (_, end) in spans(settings, [settings.topic("raw.replay")], CLIENT).items()}
     best, moved = -1, time.monotonic()
     while True:

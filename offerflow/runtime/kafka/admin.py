@@ -129,6 +129,10 @@ class Admin:
         """Where a read_committed reader would stop now: the last stable offset of each partition."""
         return self._offsets(places, OffsetSpec.latest())  # type: ignore[no-untyped-call]
 
+    def written(self, places: Iterable[Place]) -> dict[Place, int]:
+        """Where the log ends now, records of transactions that are still open included."""
+        return self._offsets(places, OffsetSpec.latest(), IsolationLevel.READ_UNCOMMITTED)  # type: ignore[no-untyped-call]
+
     def starts(self, places: Iterable[Place]) -> dict[Place, int]:
         """The first offset that retention has left in each partition."""
         return self._offsets(places, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
@@ -140,15 +144,15 @@ class Admin:
         found = self._offsets(wanted, spec)
         return {**found, **self.ends(place for place in wanted if found[place] < 0)}
 
-    def _offsets(self, places: Iterable[Place], spec: OffsetSpec) -> dict[Place, int]:
+    def _offsets(
+        self, places: Iterable[Place], spec: OffsetSpec, isolation: IsolationLevel = IsolationLevel.READ_COMMITTED
+    ) -> dict[Place, int]:
         asked = {TopicPartition(topic, partition): spec for topic, partition in places}
         if not asked:
             return {}
 
         def ask() -> dict[Place, int]:
-            futures = self._client.list_offsets(
-                asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=ASK_S
-            )
+            futures = self._client.list_offsets(asked, isolation_level=isolation, request_timeout=ASK_S)
             return {
                 (tp.topic, tp.partition): int(self._result(future, f"listing offsets of {tp.topic}").offset)
                 for tp, future in futures.items()

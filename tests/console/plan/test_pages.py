@@ -16,8 +16,8 @@ from click.testing import CliRunner
 from markdown_it import MarkdownIt
 from ruamel.yaml import YAML
 
+from console.cli.paths import writing_below
 from console.cli.plan import plan
-from console.cli.unwritable import writing_below
 from console.plan.asyncapi import asyncapi
 from console.plan.folder import NotOurs, write_folder
 from console.plan.pages import escape_markdown, pages
