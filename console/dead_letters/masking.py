@@ -29,10 +29,12 @@ _NEVER = object()
 
 
 class Personal(NamedTuple):
-    """Names of fields: ``names`` of those marked as pii, ``holders`` of those with such fields in the records below."""
+    """Names of fields: ``names`` of those marked as pii, ``holders`` of those with such fields in the records below,
+    ``others`` of those that are neither."""
 
     names: frozenset[str]
     holders: frozenset[str]
+    others: frozenset[str] = frozenset()
 
 
 NOTHING = Personal(frozenset(), frozenset())
@@ -44,7 +46,9 @@ def personal_in(plan: Plan) -> Personal:
     names = {field["name"] for field in fields if field.get("pii")}
     if not names:
         return NOTHING
-    return Personal(frozenset(names | {ENCODED}), frozenset(f["name"] for f in fields if holds_pii(f.get("type"))))
+    holders = {field["name"] for field in fields if holds_pii(field.get("type"))}
+    others = {field["name"] for field in fields} - names - holders
+    return Personal(frozenset(names | {ENCODED}), frozenset(holders), frozenset(others))
 
 
 def mask_letter(letter: StoredLetter, personal: Personal) -> StoredLetter:
@@ -91,10 +95,18 @@ def _member(name: str, value: Any, personal: Personal, was: Any) -> Any:
 
 
 def _held(value: Any, personal: Personal, was: Any) -> Any:
-    """Of what should be a record, or a list of them: what is neither is hidden as a whole."""
+    """Of what should be a record, or a list or map of them: of its members those the plan has no name for may be keys
+    of a map, and then records; what is neither is hidden as a whole."""
     if isinstance(value, list):
         return [_held(item, personal, _at(was, place)) for place, item in enumerate(value)]
-    return mask(value, personal, was) if value is None or isinstance(value, Mapping) else _hidden(value, was)
+    if isinstance(value, Mapping):
+        return {name: _held_member(name, item, personal, _in(was, name)) for name, item in value.items()}
+    return value if value is None else _hidden(value, was)
+
+
+def _held_member(name: str, value: Any, personal: Personal, was: Any) -> Any:
+    planned = name in personal.others or name in personal.names
+    return _member(name, value, personal, was) if planned else _held(value, personal, was)
 
 
 def _hidden(value: Any, was: Any) -> str:

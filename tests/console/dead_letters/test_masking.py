@@ -37,7 +37,8 @@ PERSONAL = personal_in(PLAN)
 
 def test_what_is_personal() -> None:
     """Marked at any depth, in any version, with the fields that lead there."""
-    assert Personal(frozenset({"email", "street", "data_base64"}), frozenset({"home"})) == PERSONAL
+    others = frozenset({"city", "homes", "meta"})
+    assert Personal(frozenset({"email", "street", "data_base64"}), frozenset({"home"}), others) == PERSONAL
     assert personal_in(Plan([load_event_schema(definition(field("a")), 1000)])) == NOTHING
     old = load_event_schema(definition(optional("a", pii=True)), 1001)
     assert "a" in personal_in(Plan([load_event_schema(definition(optional("a")), 1002)], [old])).names
