@@ -7,7 +7,14 @@ from typing import Any
 
 import msgspec
 
-from offerflow.rules.outcomes import OfferEntered, OfferExited, Output, RewardSatisfied
+from offerflow.rules.outcomes import (
+    OfferEntered,
+    OfferExited,
+    Output,
+    RewardFulfilled,
+    RewardReversed,
+    RewardSatisfied,
+)
 from offerflow.runtime.kafka.transactional import Output as Written
 from offerflow.runtime.settings import Settings
 from schemas.codec import RecordCodec
@@ -17,6 +24,8 @@ _TOPICS: dict[type, tuple[str, str]] = {
     OfferEntered: ("offer-entry", "entered_at"),
     OfferExited: ("offer-exit", "exited_at"),
     RewardSatisfied: ("reward-satisfied", "satisfied_at"),
+    RewardFulfilled: ("reward-fulfilled", "fulfilled_at"),
+    RewardReversed: ("reward-reversed", "reversed_at"),
 }
 
 

@@ -64,7 +64,28 @@ class OfferExited(msgspec.Struct, frozen=True, kw_only=True):
     exited_at: int
 
 
-Output = OfferEntered | RewardSatisfied | OfferExited
+class RewardReversed(msgspec.Struct, frozen=True, kw_only=True):
+    """``reward_id`` is the id of the RewardSatisfied that it takes back."""
+
+    id: str
+    user_id: str
+    reward_id: str
+    reason: str
+    reversed_at: int
+    evidence: list[Evidence]
+
+
+class RewardFulfilled(msgspec.Struct, frozen=True, kw_only=True):
+    """``reward_id`` is the id of the RewardSatisfied that was paid out; ``by`` says by whom."""
+
+    id: str
+    user_id: str
+    reward_id: str
+    fulfilled_at: int
+    by: str
+
+
+Output = OfferEntered | RewardSatisfied | RewardFulfilled | RewardReversed | OfferExited
 
 
 class Refusal(msgspec.Struct, frozen=True):

@@ -68,6 +68,14 @@ class FuseSettings(BaseModel):
     min_events: int = Field(default=200, ge=1)
 
 
+class StoreSettings(BaseModel):
+    """The relational store of reward lists and deliveries, as an SQLAlchemy URL: a file of SQLite unless told
+    otherwise, ``postgresql+psycopg://…`` where several machines share it. The local stack sets its own."""
+
+    model_config = ConfigDict(extra="forbid")
+    url: SecretStr = SecretStr("sqlite:///offerflow-store.db")
+
+
 class LocalSettings(BaseModel):
     """``server_key`` makes the built-in source ``local-server`` exist; the local stack sets it."""
 
@@ -113,6 +121,7 @@ class Settings(BaseSettings):
     console: HttpSettings = HttpSettings()
     registry: RegistrySettings = RegistrySettings()
     fuse: FuseSettings = FuseSettings()
+    store: StoreSettings = StoreSettings()
     local: LocalSettings = LocalSettings()
     log: LogSettings = LogSettings()
     batch: BatchSettings = BatchSettings()
