@@ -8,6 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ARGS ?=
+PROCESSES ?= 3
 CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11
 PYTHON ?= $(shell for p in $(CANDIDATES); do if $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
 	then echo $$p; break; fi; done)
@@ -24,11 +25,12 @@ up: $(READY) .offerflow ## Start the local stack in the background.
 down: $(READY) ## Stop the local stack; its data stays. ARGS="--purge" removes it.
 	@$(BIN)/offerflow down $(ARGS)
 
+# Tests with a broker mostly wait for it, so three processes, each with a broker of its own, keep two cores busy.
 test: static ## Everything: formatting, types, layers, and all tests with a real broker. ARGS="-k name" narrows.
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n $(PROCESSES) $(ARGS)
 
 check: static ## The same without the tests that need a broker: seconds.
-	@$(BIN)/python -m pytest -m "not broker and not slow" $(ARGS)
+	@$(BIN)/python -m pytest -n $(PROCESSES) -m "not broker and not slow" $(ARGS)
 
 static: $(READY)
 	@$(BIN)/ruff format --check .

@@ -11,12 +11,25 @@ import pytest
 from hypothesis import settings
 
 from tests.deployment import Deployment, Services, services
+from tests.spread import Spread, slow_first
 
 # No test asserts a duration, and a busy machine must not make one fail.
 settings.register_profile("offerflow", deadline=None)
 settings.load_profile("offerflow")
 
+# A broker that lives for minutes is sooner up if its JVM does not perfect what it will not run for long.
+os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1")
+
 NAMES = ("OFFERFLOW_KAFKA__BOOTSTRAP_SERVERS", "OFFERFLOW_REDIS__URL")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    slow_first(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Spread:
+    return Spread(config, log)
 
 
 @pytest.fixture(scope="session")

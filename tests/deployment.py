@@ -103,7 +103,7 @@ class Deployment:
 
     services: Services
     directory: Path
-    prefix: str = field(default_factory=lambda: f"t{uuid.uuid4().hex[:10]}.")
+    prefix: str = field(default_factory=lambda: new_prefix())
     partitions: int = 8
     programs: list[Program] = field(default_factory=list)
 
@@ -204,11 +204,20 @@ class Deployment:
         for program in self.programs:
             if program.process.poll() is None:
                 program.kill()
-        mine = [name for name in topics.existing(self.services.kafka) if name.startswith(self.prefix)]
-        if mine:
-            admin = AdminClient({"bootstrap.servers": self.services.kafka})
-            for future in admin.delete_topics(mine).values():
-                future.result(30)
+        remove_topics(self.services.kafka, self.prefix)
+
+
+def new_prefix() -> str:
+    """A topic prefix that nobody else has."""
+    return f"t{uuid.uuid4().hex[:10]}."
+
+
+def remove_topics(bootstrap: str, prefix: str) -> None:
+    mine = [name for name in topics.existing(bootstrap) if name.startswith(prefix)]
+    if mine:
+        admin = AdminClient({"bootstrap.servers": bootstrap})
+        for future in admin.delete_topics(mine).values():
+            future.result(30)
 
 
 def publish(bootstrap: str, records: Iterable[tuple[str, bytes | None, bytes | None, Headers]]) -> None:

@@ -14,21 +14,26 @@ import httpx
 import pytest
 from redis import Redis
 
-from tests.deployment import OFFERFLOW, Headers, offsets, parse, publish
+from tests.deployment import OFFERFLOW, Headers, Services, new_prefix, offsets, parse, publish, remove_topics
 from tests.oracle.verdict import Examined, examine
 from tests.waiting import until
 
 
 class Stack:
-    """``offerflow …`` in a directory of its own. ``up`` fills in the addresses."""
+    """``offerflow …`` in a directory of its own, on ``services`` that are there or, without, on services of its own.
+    ``up`` fills in the addresses."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, services: Services | None) -> None:
         self.directory = directory
         self.told: dict[str, Any] = {}
+        self._services = services
+        self._prefix = new_prefix()
 
     def run(self, *arguments: object, seconds: float = 180, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run a command; the caller judges its exit code."""
         own = {name: value for name, value in os.environ.items() if not name.startswith("OFFERFLOW_TOPIC_PREFIX")}
+        if self._services is not None:
+            own |= {**self._services.environment(), "OFFERFLOW_TOPIC_PREFIX": self._prefix}
         return subprocess.run(
             [OFFERFLOW, *map(str, arguments)], cwd=self.directory, env={**own, **environment}, capture_output=True,
             text=True, timeout=seconds, check=False, stdin=subprocess.DEVNULL,
@@ -52,6 +57,8 @@ class Stack:
     def down(self) -> None:
         done = self.run("down", "--purge", "--yes")
         assert done.returncode == 0, done.stderr
+        if self._services is not None:
+            remove_topics(self._services.kafka, self._prefix)
 
     def publish(self, raws: list[tuple[str, bytes | None, bytes | None, Headers]]) -> None:
         """Topics are named without the prefix."""
@@ -87,7 +94,8 @@ class Stack:
         before = self._supervised(name)
         os.kill(self.pid(name), signal.SIGKILL)
         until(lambda: self._supervised(name) not in (None, before), f"{name} to be started again", 90, self.state)
-        until(lambda: self.run("status").returncode == 0, "the stack to be well", 90, self.state)
+        done = self.run("wait", "--timeout", "90s")
+        assert done.returncode == 0, f"the stack is not well: {done.stderr}\n{self.state()}"
 
     def _supervised(self, name: str) -> int | None:
         """What the supervisor has started for a program, from its file: a command each time would cost the machine."""
@@ -108,14 +116,16 @@ class Stack:
 
 
 @pytest.fixture
-def cli(tmp_path: Path) -> Iterator[Callable[..., Stack]]:
-    """Makes stacks; each is taken down with its data when the test ends, and its logs are shown if that fails."""
+def cli(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., Stack]]:
+    """Makes stacks; each is taken down with its data when the test ends. They run on the broker and the Redis of the
+    session, which is quicker, unless the test asks for ``own`` ones: to kill them, or to see that they keep their data.
+    """
     made: list[Stack] = []
 
-    def make(name: str = "stack") -> Stack:
-        directory = tmp_path / name
+    def make(*, own: bool = False) -> Stack:
+        directory = tmp_path / f"stack{len(made)}"
         directory.mkdir()
-        made.append(Stack(directory))
+        made.append(Stack(directory, None if own else request.getfixturevalue("stack")))
         return made[-1]
 
     yield make

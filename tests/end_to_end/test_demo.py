@@ -20,7 +20,7 @@ APPLIED = (ROOT / "schemas" / "events", ROOT / "deploy" / "demo")
 def test_the_demo_counts_right(cli: Callable[..., Stack]) -> None:
     """The totals equal those recomputed from the raw topics, the topics hold exactly what they should, and nothing is
     left running."""
-    stack = cli()
+    stack = cli(own=True)
     printed: Any = parse(stack.run("demo", "--exit", "--output", "json", seconds=300))
     data = stack.directory / ".offerflow" / "demo"
     assert stack.run("status", "--dir", data).returncode == 69

@@ -137,7 +137,7 @@ def test_rules_change_under_load(cli: Callable[..., Stack]) -> None:
 
 def test_broker_and_redis_die(cli: Callable[..., Stack]) -> None:
     """kill -9 of Redis and of the broker under load: the programs wait, nothing is lost."""
-    stack = cli()
+    stack = cli(own=True)
     stack.up()
     stack.apply(WORKSPACE)
     with _loaded(stack, 35) as load:

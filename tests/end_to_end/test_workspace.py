@@ -86,26 +86,14 @@ def test_much_of_everything(cli: Callable[..., Stack]) -> None:
     assert "duplicate_conflict" in examined.totals["dead_letters"]
 
 
-def test_a_stack_outlives_down_and_up(cli: Callable[..., Stack]) -> None:
-    """`down` keeps the data: after `up` the second half of a user's journey completes what the first began."""
-    stack = cli()
-    stack.up()
-    stack.apply(WORKSPACE)
-    stack.publish([_raw(event) for event in BREWS])
-    stack.wait_idle()
-    done = stack.run("down")
-    assert done.returncode == 0, done.stderr
-    stack.up()
-    stack.publish([_raw(ORDER)])
-    stack.wait_idle()
-    assert _outputs(stack)[("RewardSatisfied", "free-beans", "ann")] == 1
-
-
-def test_up_is_idempotent_and_adds_workers(cli: Callable[..., Stack]) -> None:
-    """Running it again changes nothing that runs; another number of workers starts or ends workers only."""
-    stack = cli()
+def test_a_stack_through_its_life(cli: Callable[..., Stack]) -> None:
+    """`up` again changes nothing that runs; another number of workers starts or ends workers only; `down` keeps the
+    data: after the next `up` the second half of a user's journey completes what the first began."""
+    stack = cli(own=True)
     first = stack.up()
     pids = {program["name"]: program["pid"] for program in stack.status()["programs"]}
+    stack.apply(WORKSPACE)
+    stack.publish([_raw(event) for event in BREWS])
     assert stack.up() == first
     assert {program["name"]: program["pid"] for program in stack.status()["programs"]} == pids
     stack.up(validation=2, rules=3)
@@ -115,3 +103,10 @@ def test_up_is_idempotent_and_adds_workers(cli: Callable[..., Stack]) -> None:
     stack.up(validation=1, rules=1)
     assert {program["name"]: program["pid"] for program in stack.status()["programs"]} == pids
     assert all(program["ready"] for program in stack.status()["programs"])
+    stack.wait_idle()
+    done = stack.run("down")
+    assert done.returncode == 0, done.stderr
+    stack.up()
+    stack.publish([_raw(ORDER)])
+    stack.wait_idle()
+    assert _outputs(stack)[("RewardSatisfied", "free-beans", "ann")] == 1

@@ -39,6 +39,21 @@ def test_a_running_stack_is_reached_as_it_was_started(files: StackFiles) -> None
     assert settings.local.server_key.get_secret_value() == "sk_1"
 
 
+def test_a_stack_has_a_store_of_its_own_and_webhooks_that_reach_this_machine(
+    files: StackFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unless the user names others, each by itself."""
+    with files.lock(to_supervise=True):
+        settings = connect(files)
+        assert settings.store.url.get_secret_value() == f"sqlite:///{files.root}/store.db"
+        assert (settings.webhooks.allow_networks, settings.webhooks.allow_http) == ("127.0.0.0/8,::1/128", True)
+        monkeypatch.setenv("OFFERFLOW_STORE__URL", "sqlite:///elsewhere.db")
+        monkeypatch.setenv("OFFERFLOW_WEBHOOKS__ALLOW_NETWORKS", "10.0.0.0/8")
+        settings = connect(files)
+    assert settings.store.url.get_secret_value() == "sqlite:///elsewhere.db"
+    assert (settings.webhooks.allow_networks, settings.webhooks.allow_http) == ("10.0.0.0/8", True)
+
+
 def test_the_environment_wins_over_the_stack(files: StackFiles, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is named is taken, and what goes with it stays: only the rest comes from the stack."""
     monkeypatch.setenv("OFFERFLOW_KAFKA__BOOTSTRAP_SERVERS", "kafka:9092")

@@ -23,7 +23,7 @@ from tests.deployment import OFFERFLOW
 from tests.waiting import until
 
 pytestmark = pytest.mark.broker
-ALL = {"kafka", "valkey", "validation-1", "rules-1", "ingest", "console"}
+ALL = {"kafka", "valkey", "validation-1", "rules-1", "history", "webhooks", "ingest", "console"}
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def test_up_tells_where_everything_is(stack: Stack, told: dict[str, Any]) -> Non
     assert told["registry"] == told["console"] + "/registry"
     assert check_key(told["api_key"])
     assert told["api_key"].startswith("sk_")
-    assert len(told["metrics"]) == 4
+    assert len(told["metrics"]) == 6
     assert all("offerflow_" in httpx.get(url).text for url in told["metrics"])
     assert httpx.get(told["ingest"]).status_code < 500
     assert httpx.get(told["console"]).json()["registry"] == told["registry"]

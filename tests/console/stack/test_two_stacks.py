@@ -69,7 +69,7 @@ def test_services_of_ones_own_are_used_instead(make_stack: Callable[[str], Stack
     answer = mine.up(**named, OFFERFLOW_TOPIC_PREFIX="mine.")
     assert (answer["kafka"], answer["redis"], answer["topic_prefix"]) == (told["kafka"], told["redis"], "mine.")
     assert answer["registry"] == "http://127.0.0.1:1"
-    assert set(mine.programs()) == {"validation-1", "rules-1", "ingest", "console"}
+    assert set(mine.programs()) == {"validation-1", "rules-1", "history", "webhooks", "ingest", "console"}
     assert mine.run("down").returncode == 0
     assert len(theirs.processes()) == 2
     assert services(theirs, "down").returncode == 0
