@@ -10,6 +10,7 @@ from typing import Any
 import psutil
 
 from console.stack.files import CHECKOUT, ProgramState, StackFiles, State, Wanted
+from console.stack.settings import local_store
 from offerflow.runtime.errors import DependencyDown
 from offerflow.runtime.settings import Settings, load_settings
 
@@ -37,6 +38,7 @@ def connect(files: StackFiles, **given: object) -> Settings:
             found["topic_prefix"] = state.topic_prefix
         if "partitions" not in own.model_fields_set:
             found["partitions"] = state.partitions
+        found |= local_store(files, own)
         identity = files.identity()
         if identity is not None and own.local.server_key is None:
             found["local"] = {"server_key": identity.api_key}

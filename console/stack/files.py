@@ -111,6 +111,11 @@ class StackFiles:
     def valkey(self) -> Path:
         return self.root / "valkey"
 
+    @property
+    def store(self) -> str:
+        """URL of the stack's own relational store."""
+        return f"sqlite:///{self.root / 'store.db'}"
+
     def log(self, program: str) -> Path:
         return self.logs / f"{program}.log"
 

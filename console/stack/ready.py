@@ -12,6 +12,7 @@ from console.stack.client import connect
 from console.stack.failure import StackFailed
 from console.stack.files import ProgramState, StackFiles, State, Wanted
 from console.stack.program import last_lines
+from console.stack.roster import FOLLOWERS
 from offerflow.runtime.errors import OfferflowError, TryAgain
 from offerflow.runtime.settings import Settings
 
@@ -85,7 +86,7 @@ def _ended(files: StackFiles, wanted: Wanted, process: subprocess.Popen[bytes] |
 def _not_ready(files: StackFiles, state: State, wanted: Wanted) -> dict[str, str]:
     """Name to reason for what is not ready yet, programs that are still leaving included."""
     expected = {f"validation-{n}" for n in range(1, wanted.validation + 1)}
-    expected |= {f"rules-{n}" for n in range(1, wanted.rules + 1)} | {"ingest", "console"}
+    expected |= {f"rules-{n}" for n in range(1, wanted.rules + 1)} | {*FOLLOWERS, "ingest", "console"}
     expected = (expected if wanted.programs else set()) | {*SERVICES, "simulator"}
     extra = [p for p in state.programs if p.leaving or p.name not in expected]
     services = [p for p in state.programs if p.name in SERVICES]

@@ -10,6 +10,8 @@ from console.stack.program import Program
 from offerflow.runtime.settings import Settings
 
 STAGES = {"validation": "consumers.validation", "rules": "consumers.rules"}
+FOLLOWERS = {"history": "consumers.history", "webhooks": "consumers.webhooks"}
+"""One of each: what they write is in the relational store."""
 INGEST = "producers.ingest"
 CONSOLE = "console.web"
 REGISTRY = "/registry"
@@ -35,9 +37,10 @@ class Roster:
             for stage in STAGES
             for n in range(1, numbers[stage] + 1)
         ]
+        followers = [self._program(name, module, running) for name, module in FOLLOWERS.items()]
         ingest = self._program("ingest", INGEST, running, {"INGEST__PORT": str(self._port("ingest", running))})
         console = self._program("console", CONSOLE, running, {"CONSOLE__PORT": str(self._port("console", running))})
-        return [*workers, ingest, console, *([self._simulator()] if wanted.trickle else [])]
+        return [*workers, *followers, ingest, console, *([self._simulator()] if wanted.trickle else [])]
 
     def ingest_url(self) -> str | None:
         return self._url("ingest")
@@ -89,6 +92,9 @@ class Roster:
             "TOPIC_PREFIX": self._settings.topic_prefix,
             "PARTITIONS": str(self._settings.partitions),
             "LOCAL__SERVER_KEY": self._identity.api_key,
+            "STORE__URL": self._settings.store.url.get_secret_value(),
+            "WEBHOOKS__ALLOW_NETWORKS": self._settings.webhooks.allow_networks,
+            "WEBHOOKS__ALLOW_HTTP": str(self._settings.webhooks.allow_http).lower(),
             "WORKER": name,
             **more,
         }

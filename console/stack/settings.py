@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from console.stack.files import StackFiles
 from offerflow.runtime.settings import Settings
 
 
@@ -15,3 +18,14 @@ def jvm_options(heap: str) -> list[str]:
 def own_services(settings: Settings) -> tuple[bool, bool]:
     """Whether the user named a Kafka and a Redis of their own, in this order."""
     return "bootstrap_servers" in settings.kafka.model_fields_set, "url" in settings.redis.model_fields_set
+
+
+def local_store(files: StackFiles, own: Settings) -> dict[str, Any]:
+    """Settings that programs and commands of a stack have unless the user names others: a store of its own, and
+    webhooks that may reach receivers on this machine, without TLS."""
+    given: dict[str, Any] = {}
+    if "url" not in own.store.model_fields_set:
+        given["store"] = {"url": files.store}
+    webhooks = {"allow_networks": "127.0.0.0/8,::1/128", "allow_http": True}
+    given["webhooks"] = {**webhooks, **own.webhooks.model_dump(exclude_unset=True)}
+    return given

@@ -17,7 +17,7 @@ from console.stack.files import CHECKOUT, Failure, Identity, StackFiles, State, 
 from console.stack.ports import HOST, keep_or_choose
 from console.stack.program import MARK, Child, last_lines
 from console.stack.roster import Roster
-from console.stack.settings import own_services
+from console.stack.settings import local_store, own_services
 from console.stack.valkey import valkey
 from offerflow.runtime.errors import KafkaDown, OfferflowError, RedisDown
 from offerflow.runtime.logs import get_logger
@@ -83,7 +83,7 @@ class Supervisor:
     def _addresses(self) -> Settings:
         """Settings with the addresses of the services: the user's own, or those this stack starts."""
         ports = self._identity.ports
-        own: dict[str, object] = {}
+        own: dict[str, object] = local_store(self._files, load_settings())
         if not self._own_kafka:
             keep_or_choose(ports, "kafka.controller", check=True)
             own["kafka"] = {"bootstrap_servers": f"{HOST}:{keep_or_choose(ports, 'kafka', check=True)}"}

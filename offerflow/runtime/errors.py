@@ -2,9 +2,10 @@
 
 OfferflowError
 ├── ConfigError            settings that cannot work (exit 78)
-├── DependencyDown         Kafka or Redis does not answer (exit 69; programs that run retry)
+├── DependencyDown         a service does not answer (exit 69; programs that run retry)
 │   ├── KafkaDown
-│   └── RedisDown
+│   ├── RedisDown
+│   └── StoreDown          the relational store
 ├── TryAgain               another writer or a time-out was in the way; nothing is broken (exit 75)
 ├── DefinitionErrors       what a person wrote is wrong: file, line, path, expected (exit 1)
 ├── Refused                a guard of the protocol holds the worker back; says what to do (exit 1)
@@ -38,6 +39,10 @@ class KafkaDown(DependencyDown):
 
 
 class RedisDown(DependencyDown):
+    pass
+
+
+class StoreDown(DependencyDown):
     pass
 
 

@@ -42,6 +42,9 @@ commit_seconds = Histogram("offerflow_commit_seconds", "Time to commit a transac
 offer_entries = Counter("offerflow_offer_entries_total", "Entries announced", ["offer", "variant"])
 offer_refusals = Counter("offerflow_offer_refusals_total", "Entries refused", ["offer", "reason"])
 rewards = Counter("offerflow_rewards_total", "Rewards by state reached", ["reward", "state"])
+unreadable_outputs = Counter(
+    "offerflow_unreadable_outputs_total", "Records in topics of outputs that are none; passed by", ["stage"]
+)
 duplicates = Counter("offerflow_duplicates_total", "Repeated events dropped by the fold", ["event"])
 
 claims = Counter("offerflow_claims_total", "Claims of a partition", ["outcome"])
@@ -54,6 +57,15 @@ console_task_failing = Gauge(
     "offerflow_console_task_failing", "1 while a task in the background of the console process fails", ["task"]
 )
 catalog_position = Gauge("offerflow_catalog_position", "Next offset of the catalog this program has read")
+
+webhook_deliveries = Counter(
+    "offerflow_webhook_deliveries_total", "Tries of deliveries by what came of them", ["endpoint", "outcome"]
+)
+webhook_queue = Gauge(
+    "offerflow_webhook_queue", "Deliveries that wait, and those that are parked", ["endpoint", "state"]
+)
+webhook_oldest_seconds = Gauge("offerflow_webhook_oldest_seconds", "Age of the oldest that waits", ["endpoint"])
+webhook_breaker = Gauge("offerflow_webhook_breaker", "0 closed, 1 half open, 2 open", ["endpoint"])
 
 
 class LagGauge:

@@ -6,9 +6,10 @@ Precedence: what the caller passes (flags), then ``OFFERFLOW_…`` variables (``
 from __future__ import annotations
 
 import os
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from offerflow.runtime.errors import ConfigError
@@ -76,6 +77,36 @@ class StoreSettings(BaseModel):
     url: SecretStr = SecretStr("sqlite:///offerflow-store.db")
 
 
+class WebhookSettings(BaseModel):
+    """What deliveries may reach and how long they try. ``allow_networks``: private networks that endpoints may be in,
+    such as ``10.1.0.0/16,fd00:1::/64``; without it only public addresses are ever connected to. ``ca_file``:
+    certificates to trust besides the system's. Seconds are those of one try; ``in_flight`` is per endpoint."""
+
+    model_config = ConfigDict(extra="forbid")
+    allow_networks: str = ""
+    allow_http: bool = False
+    ca_file: str | None = None
+    connect_s: float = Field(default=5.0, gt=0, le=60)
+    answer_s: float = Field(default=15.0, gt=0, le=120)
+    body_s: float = Field(default=5.0, gt=0, le=60)
+    in_flight: int = Field(default=256, ge=1, le=4096)
+    retry_days: float = Field(default=3.0, gt=0, le=30)
+    disable_days: float = Field(default=5.0, gt=0, le=365)
+    log_days: float = Field(default=7.0, gt=0)
+    log_rows: int = Field(default=1_000_000, ge=1000)
+
+    @field_validator("allow_networks")
+    @classmethod
+    def _are_networks(cls, value: str) -> str:
+        for one in filter(None, (part.strip() for part in value.split(","))):
+            ip_network(one)
+        return value
+
+    def networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """``allow_networks`` as networks."""
+        return tuple(ip_network(part.strip()) for part in self.allow_networks.split(",") if part.strip())
+
+
 class LocalSettings(BaseModel):
     """``server_key`` makes the built-in source ``local-server`` exist; the local stack sets it."""
 
@@ -122,6 +153,7 @@ class Settings(BaseSettings):
     registry: RegistrySettings = RegistrySettings()
     fuse: FuseSettings = FuseSettings()
     store: StoreSettings = StoreSettings()
+    webhooks: WebhookSettings = WebhookSettings()
     local: LocalSettings = LocalSettings()
     log: LogSettings = LogSettings()
     batch: BatchSettings = BatchSettings()

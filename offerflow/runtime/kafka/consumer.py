@@ -1,7 +1,8 @@
 """A member of a stage's consumer group: reads batches, tells of end positions and of partitions gained and lost.
 
-Positions are set by the claim alone; nothing is ever committed from here. Dynamic membership with cooperative-sticky
-assignment: static members were seen to leave partitions unowned for good after a death in mid-rebalance.
+Positions are set by the claim alone, and nothing that matters is committed from here. Dynamic membership with
+cooperative-sticky assignment: static members were seen to leave partitions unowned for good after a death in
+mid-rebalance.
 """
 
 from __future__ import annotations
@@ -169,6 +170,16 @@ class GroupConsumer:
             self._paused = True
         except KafkaException as error:
             raise translate(error, "pausing", self._settings) from None
+
+    def commit(self, positions: Mapping[Place, int]) -> None:
+        """Show how far we are, for whoever looks at the group's lag. Nothing depends on it: it is not waited for, and
+        where a stage that keeps its position elsewhere stands, this does not say."""
+        try:
+            parts = [TopicPartition(*place, position) for place, position in positions.items()]
+            if parts:
+                self._consumer.commit(offsets=parts, asynchronous=True)
+        except KafkaException as error:
+            raise translate(error, "showing the position", self._settings) from None
 
     def leave(self) -> None:
         """Leave the group so that others take over at once. No callback runs after this."""
