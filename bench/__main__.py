@@ -14,8 +14,9 @@ from bench.catchup import catch_up
 from bench.latency import latency
 from bench.pure import pure
 from bench.validation import memory, validation
+from bench.webhooks import webhooks
 
-PARTS = ("pure", "validation", "catch-up", "latency")
+PARTS = ("pure", "validation", "catch-up", "latency", "webhooks")
 BY_HAND = ("memory",)
 """Too long to run each time."""
 
@@ -29,6 +30,7 @@ def main() -> int:
     parser.add_argument("--rules-workers", type=int, default=1)
     parser.add_argument("--rate", type=int, default=1000, help="events per second of the steady load (%(default)s)")
     parser.add_argument("--seconds", type=float, default=25, help="length of the steady load (%(default)s)")
+    parser.add_argument("--deliveries", type=int, default=20_000, help="webhooks per measurement (%(default)s)")
     given = parser.parse_args()
     unknown = set(given.parts) - {*PARTS, *BY_HAND}
     if unknown:
@@ -49,6 +51,9 @@ def main() -> int:
     if "latency" in parts:
         console.print(f"{given.rate:,} events/s for {given.seconds:g} s …")
         results["latency"] = _shown(console, "raw append to output", latency(given.rate, given.seconds))
+    if "webhooks" in parts:
+        console.print(f"{given.deliveries:,} deliveries to endpoints that take 100 ms …")
+        results["webhooks"] = _shown(console, "webhooks, one worker", webhooks(given.deliveries))
     print(json.dumps(results, indent=2))
     return 0
 

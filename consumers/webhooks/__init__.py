@@ -1,0 +1,1 @@
+"""outputs -> endpoints: every announcement delivered by signed webhook to whoever subscribed, at least once."""

@@ -1,0 +1,1 @@
+"""Webhooks: real requests to real receivers on the loopback interface, on a clock that tests move."""
