@@ -154,8 +154,13 @@ The stack stays up with a trickle of traffic. What to do next:
 
   {offerflow} status {where}
   {offerflow} rewards list {where}
-  edit deploy/demo/offers/shop.yaml, then: {offerflow} apply deploy/demo {where}
+  {offerflow} offers results activation-test {where}
+  edit deploy/demo/offers/shop.yaml, then: {offerflow} test schemas/events deploy/demo
+                                      and: {offerflow} apply deploy/demo {where}
   {offerflow} down {where}
+
+Five minutes from now, as long as the demo waits for what may be late, carts count as abandoned, offers expire, and the
+cashback of orders that were not sent back is announced.
 
 Console: {described["console"]}, with the schema registry at {described["registry"]}
 Metrics of every program: {" ".join(described["metrics"])}

@@ -32,7 +32,9 @@ COMMANDS = {
     ),
     "topics": Command("console.cli.topics:topics", "Create and check the topics of a deployment."),
     "keys": Command("console.cli.keys:keys", "Create ingest keys."),
-    "rewards": Command("console.cli.rewards:rewards", "List the rewards that were satisfied."),
+    "offers": Command("console.cli.offers:offers", "Look at offers, pause and hold them, enter users, see results."),
+    "rewards": Command("console.cli.rewards:rewards", "List rewards, say that they were paid out, take them back."),
+    "webhooks": Command("console.cli.webhooks:webhooks", "Deliver what is announced by signed webhooks."),
     "config": Command("console.cli.config:config", "Show the settings in force and where each comes from."),
 }
 

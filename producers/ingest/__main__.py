@@ -19,8 +19,14 @@ from offerflow.runtime.kafka.publisher import Publisher
 from offerflow.runtime.logs import configure_logs, get_logger
 from offerflow.runtime.serving import Server, listen, url_of
 from offerflow.runtime.settings import Settings, load_settings
+from offerflow.runtime.store.engine import open_store
 from producers.ingest.acknowledged import AcknowledgedPublisher
 from producers.ingest.adapters.native import NativeAdapter
+from producers.ingest.api.asked import AskedStore
+from producers.ingest.api.book import OfferBook
+from producers.ingest.api.offers import OffersApi, StoredOffers
+from producers.ingest.api.rewards import RewardsApi
+from producers.ingest.api.serving import Api
 from producers.ingest.app import IngestApp
 from producers.ingest.catalog_keys import CatalogKeys
 from producers.ingest.keyring import CHANNELS, KeyRing
@@ -36,7 +42,9 @@ async def _serve(settings: Settings, health: Health, listener: socket.socket) ->
     keys = KeyRing(settings.local)
     name = settings.worker or "ingest"
     publisher = Publisher(settings, name)
-    catalog = CatalogKeys(settings, name, keys)
+    book = OfferBook()
+    catalog = CatalogKeys(settings, name, keys, book)
+    store = AskedStore(lambda: open_store(settings))
     topics = [settings.topic(channel) for channel in CHANNELS.values()]
 
     def check() -> None:
@@ -52,6 +60,7 @@ async def _serve(settings: Settings, health: Health, listener: socket.socket) ->
         readiness=readiness,
         limits=limits,
         topic=settings.topic,
+        api=Api({**OffersApi(book, StoredOffers(store)).table(), **RewardsApi(store).table()}),
     )
     config = uvicorn.Config(
         app, http="httptools", ws="none", lifespan="off", log_config=None, access_log=False, server_header=False,
@@ -73,6 +82,7 @@ async def _serve(settings: Settings, health: Health, listener: socket.socket) ->
         watch.cancel()
         await asyncio.to_thread(publisher.close)
         await asyncio.to_thread(catalog.close)
+        store.close()
     outcome = (await asyncio.gather(watch, return_exceptions=True))[0]
     if isinstance(outcome, Exception):
         raise outcome

@@ -14,12 +14,14 @@ Header = tuple[bytes, bytes]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """``source`` is the id of who asked, once the key has told; it is counted, not sent."""
+    """``source`` is the id of who asked, once the key has told, and ``protocol`` how, where no adapter did; both are
+    counted, not sent."""
 
     status: int
     body: bytes
     headers: tuple[Header, ...] = ()
     source: str = ""
+    protocol: str = "none"
 
 
 @dataclass(frozen=True, slots=True)

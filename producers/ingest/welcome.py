@@ -18,6 +18,7 @@ The answer is 202 with the ids of the events once Kafka has all of them.
 Also taken: an array of events, or {{"events": [ ... ]}}; gzip; the header Idempotency-Key.
 The key: `offerflow up --output json` prints that of a local stack as api_key.
 All of it: docs/ingest.md. The format of an event: docs/formats.md.
+Offers and rewards, for servers: docs/offers-api.md.
 """
 
 

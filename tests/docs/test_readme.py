@@ -45,7 +45,7 @@ def test_edit_one_reward_apply_one_curl_see_the_reward(cli: Callable[..., Stack]
     """A newcomer who follows the README gets the reward with the value they wrote, once."""
     workspace = tmp_path / "demo"
     shutil.copytree(ROOT / "deploy" / "demo", workspace)
-    stack = cli()
+    stack = cli(own=True)
     stack.up()
     stack.apply(ROOT / "schemas" / "events", workspace)
     edit_and_apply, send, see = commands(stack, workspace)

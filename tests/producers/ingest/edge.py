@@ -15,6 +15,7 @@ from offerflow.runtime.kafka.publisher import Done, Record
 from offerflow.runtime.settings import LocalSettings
 from producers.ingest.acknowledged import AcknowledgedPublisher
 from producers.ingest.adapters.native import NativeAdapter
+from producers.ingest.api.serving import Api
 from producers.ingest.app import IngestApp
 from producers.ingest.keyring import KeyRing, Source
 from producers.ingest.limits import Limits
@@ -51,16 +52,17 @@ class Edge:
     publisher: FakePublisher = field(default_factory=FakePublisher)
     limits: Limits = field(default_factory=Limits)
     ready: bool = True
+    api: Api | None = None
 
     def __post_init__(self) -> None:
         self.keys = KeyRing(LocalSettings.model_validate({"server_key": KEY}))
         self.readiness = Readiness(lambda: None, lambda: None, Health())
         if self.ready:
             self.readiness.why = None
-        adapter = NativeAdapter(self.limits)
         self.app = IngestApp(
-            [adapter], AcknowledgedPublisher(self.publisher), self.keys, self.readiness, self.limits, "test.".__add__
-        )
+            [NativeAdapter(self.limits)], AcknowledgedPublisher(self.publisher), self.keys, self.readiness, self.limits,
+            "test.".__add__, self.api,
+        )  # fmt: skip
 
     def request(self, method: str, path: str, **more: object) -> httpx.Response:
         async def exchange() -> httpx.Response:

@@ -112,7 +112,7 @@ def test_gzip_is_inflated() -> None:
         (gzip.compress(b"[" + b" " * 5_000_000), "gzip", 413, "body_too_large"),
         (gzip.compress(b" " * 5_000_000) * 3, "gzip", 413, "body_too_large"),
         (b" " * 5_000_000, "identity", 413, "body_too_large"),
-        (gzip.compress(b"{}")[:-4], "gzip", 400, "bad_encoding"),
+        (gzip.compress(b"{}", mtime=0)[:-4], "gzip", 400, "bad_encoding"),
         (b"{}", "gzip", 400, "bad_encoding"),
         (gzip.compress(b"") * 200_000, "gzip", 400, "bad_encoding"),
         (b"{}", "br", 415, "bad_encoding"),

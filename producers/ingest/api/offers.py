@@ -1,0 +1,123 @@
+"""``/offers/v1/offers``: enter somebody, see what somebody is in, and what an offer is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Annotated, Any, Protocol
+
+import msgspec
+
+from offerflow.rules.nearest import did_you_mean
+from offerflow.runtime.store.entry_list import open_entries
+from producers.ingest.answers import Answer, Refusal, json_answer
+from producers.ingest.api import told
+from producers.ingest.api.asked import AskedStore
+from producers.ingest.api.book import Definition, OfferBook
+from producers.ingest.api.given import BadCall, body_of, event_id_of, query_of
+from producers.ingest.api.routes import Call, Methods, publish
+from schemas import asking
+from schemas.envelope import MAX_ID
+
+PATH = "/offers/v1/offers"
+_Id = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID)]
+
+
+class _Enter(msgspec.Struct, forbid_unknown_fields=True, rename="camel", kw_only=True):
+    user_id: _Id
+    offer: _Id | None = None
+    code: _Id | None = None
+    key: _Id | None = None
+
+
+class OpenOffers(Protocol):
+    """What somebody is in, as the API tells it."""
+
+    async def of(self, user_id: str) -> list[dict[str, Any]]: ...
+
+
+class OffersApi:
+    """Definitions come from the catalog, what a user is in from ``open_offers``, requests go to the journal."""
+
+    def __init__(self, book: OfferBook, open_offers: OpenOffers) -> None:
+        self._book = book
+        self._open = open_offers
+
+    def table(self) -> Mapping[str, Methods]:
+        return {PATH: {"GET": self.list, "POST": self.enter}, f"{PATH}/{{id}}": {"GET": self.show}}
+
+    async def list(self, call: Call) -> Answer | Refusal:
+        """The offers that ``userId`` is in now."""
+        user_id = query_of(call.request, "userId").get("userId", "")
+        if not 1 <= len(user_id) <= MAX_ID:
+            raise BadCall("bad_userId", f"expected ?userId= with 1 to {MAX_ID} characters")
+        return json_answer(HTTPStatus.OK, {"userId": user_id, "offers": await self._open.of(user_id)})
+
+    async def show(self, call: Call) -> Answer | Refusal:
+        query_of(call.request)
+        offer_id = call.named["id"]
+        definition = self._book.offer(offer_id)
+        if definition is None:
+            raise self._unknown(offer_id)
+        return json_answer(HTTPStatus.OK, told.offer(definition))
+
+    async def enter(self, call: Call) -> Answer | Refusal:
+        """Taken as a request: whether the user gets in is decided in the journal, where everything is asked again."""
+        query_of(call.request)
+        asked = body_of(call.request, _Enter)
+        event_id = event_id_of(call.request)
+        self._check(asked)
+        return await publish(call, asking.enter_offer(
+            asked.user_id, event_id, call.source.id, offer=asked.offer, code=asked.code, key=asked.key,
+        ))  # fmt: skip
+
+    def _check(self, asked: _Enter) -> None:
+        if (asked.offer is None) is (asked.code is None):
+            raise BadCall("bad_body", "expected one of offer and code")
+        definition = self._named(asked)
+        reentry = definition.get("reentry")
+        by = reentry["per_key"] if isinstance(reentry, dict) else None
+        if by is not None and asked.key is None:
+            raise BadCall("bad_body", f"key: expected the {by} of this entry, by which offer {definition['id']} tells"
+                          " entries apart")  # fmt: skip
+        if by is None and asked.key is not None:
+            raise BadCall("bad_body", f"key: offer {definition['id']} does not tell entries apart by a key")
+
+    def _named(self, asked: _Enter) -> Definition:
+        if asked.offer is None:
+            found = self._book.with_code(asked.code or "")
+            if found is None:
+                message = f"no offer has the code {(asked.code or '')[:100]!r}"
+                raise BadCall("unknown_code", message, HTTPStatus.NOT_FOUND)
+            return found
+        found = self._book.live(asked.offer)
+        if found is None:
+            raise self._unknown(asked.offer)
+        if not found["entry"].get("api"):
+            message = f"offer {asked.offer} is not entered by systems; its definition needs entry: {{api: true}}"
+            raise BadCall("not_by_api", message, HTTPStatus.CONFLICT)
+        return found
+
+    def _unknown(self, offer_id: str) -> BadCall:
+        hint = did_you_mean(offer_id[:100], self._book.ids)
+        return BadCall("unknown_offer", f"there is no offer {offer_id[:100]!r}{hint}", HTTPStatus.NOT_FOUND)
+
+
+class StoredOffers:
+    """What somebody is in by the history, without progress."""
+
+    def __init__(self, store: AskedStore) -> None:
+        self._store = store
+
+    async def of(self, user_id: str) -> list[dict[str, Any]]:
+        now = int(time.time() * 1000)
+        found = await self._store.ask(lambda connection: open_entries(connection, user_id, now))
+        return [
+            {
+                "offer": row["offer"], "instance": row["instance"], "variant": row["variant"], "via": row["via"],
+                "attributes": row["attributes"], "enteredAt": told.moment(row["entered_at"]),
+                "expiresAt": told.moment(row["expires_at"]),
+            }
+            for row in found if not row["holdout"]
+        ]  # fmt: skip

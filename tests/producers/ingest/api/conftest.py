@@ -1,0 +1,74 @@
+"""The API over a history and a catalog of one test's own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from offerflow.catalog.view import Catalog
+from producers.ingest.api.asked import AskedStore
+from producers.ingest.api.book import OfferBook
+from producers.ingest.api.offers import OffersApi, StoredOffers
+from producers.ingest.api.rewards import RewardsApi
+from producers.ingest.api.serving import Api
+from tests.consumers.history.said import Kept
+from tests.producers.ingest.edge import KEY, Edge, FakePublisher
+
+OFFERS: dict[str, dict[str, Any]] = {
+    "shop": {"entry": {"event": "Purchase Completed", "code": "Upgrade26", "api": True},
+             "reward": {"id": "voucher", "value": "10 EUR"}, "completion": "immediate", "name": "Shop more",
+             "starts": "2026-03-01", "expires_after": "14d"},
+    "orders": {"entry": {"api": True}, "reentry": {"per_key": "order_id"}, "status": "paused", "holdout": "10%",
+               "variants": [
+                   {"id": "plain", "attributes": {"headline": "Save"}},
+                   {"id": "bold", "weight": 3, "reward": {"id": "cashback", "pending": "14d", "expires_after": "90d",
+                    "value": {"expr": "amount * 0.05", "max": 20, "currency": "EUR"}}}]},
+    "events-only": {"entry": {"event": "Purchase Completed"}},
+    "secret": {"entry": {"api": True, "code": "HUSH"}, "status": "draft"},
+}  # fmt: skip
+
+
+class ApiEdge(Edge):
+    """``kept`` is the history it reads; ``get`` and ``ask`` are made with a server key unless told otherwise."""
+
+    def __init__(self, kept: Kept, publisher: FakePublisher | None = None, ready: bool = True) -> None:
+        self.kept = kept
+        self.book = OfferBook()
+        definitions = {f"offer/{name}@1": {"definition": {"kind": "offer", "id": name, **offer}}
+                       for name, offer in OFFERS.items()}  # fmt: skip
+        self.book.replace(Catalog({**definitions, "head": {"definitions": list(definitions)}}))
+        self.store = AskedStore(lambda: kept.engine)
+        rewards, offers = RewardsApi(self.store), OffersApi(self.book, StoredOffers(self.store))
+        super().__init__(publisher or FakePublisher(), ready=ready, api=Api({**offers.table(), **rewards.table()}))
+
+    def get(self, path: str, key: str | None = KEY, **query: object) -> httpx.Response:
+        headers = {} if key is None else {"authorization": f"Bearer {key}"}
+        return self.request("GET", path, params=query or None, headers=headers)
+
+    def ask(self, path: str, body: object = None, key: str | None = KEY, **headers: str) -> httpx.Response:
+        return self.post(b"" if body is None else body, path=path, key=key, **headers)
+
+    @property
+    def asked(self) -> list[dict[str, Any]]:
+        """What went to Kafka."""
+        return [json.loads(record.value or b"") for record in self.publisher.records]
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Iterator[Kept]:
+    made = Kept(tmp_path)
+    made.complete()
+    yield made
+    made.engine.dispose()
+
+
+@pytest.fixture
+def edge(kept: Kept) -> Iterator[ApiEdge]:
+    made = ApiEdge(kept)
+    yield made
+    made.store.close()
