@@ -13,12 +13,13 @@ import fastavro
 import msgspec
 from ruamel.yaml import YAML
 
+from bench import folding
 from bench.job import TOPIC, WORKSPACE, events, standard_purchases, whole
 from offerflow.catalog.view import Source
+from offerflow.rules.compiling import compile_ruleset
 from offerflow.rules.decide import decide
 from offerflow.rules.definitions import OfferDefinition
 from offerflow.rules.live import LiveRules, activate
-from offerflow.rules.ruleset import compile_ruleset
 from offerflow.rules.state import EntityState, PartitionState, pack, unpack_entity
 from schemas.channels import Channel
 from schemas.codec import FRAME, schema_id_of
@@ -72,6 +73,7 @@ def pure(count: int) -> dict[str, Any]:
     rates |= _avro(count)
     rates |= _fastavro(plan, judged)
     rates |= _rules(plan, schemas, judged)
+    rates |= folding.rates(count)
     return {"records": count, "per_second_and_core": {name: round(rate) for name, rate in rates.items()}}
 
 
@@ -145,7 +147,7 @@ def _rules(plan: Plan, schemas: list[EventSchema], judged: list[Emit]) -> dict[s
             state = states.get(entity)
             if state is None:
                 state = states[entity] = EntityState()
-            decide(live, entity, state, event, event_type)
+            decide(live, entity, state, event, event_type, 0)
 
     def repack() -> None:
         for state in states.values():

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from offerflow.catalog.view import Catalog
-from offerflow.rules.definitions import ConditionDefinition, OfferDefinition
-from offerflow.rules.ruleset import ENGINE, Ruleset, compile_ruleset
+from offerflow.rules.compiling import compile_ruleset
+from offerflow.rules.definitions import ConditionDefinition, OfferDefinition, SettingsDefinition
+from offerflow.rules.ruleset import ENGINE, Ruleset
 from offerflow.runtime.errors import Refused
 from schemas.plan import Plan, load_event_schema
 
@@ -42,4 +43,15 @@ def ruleset_of(catalog: Catalog, name: str) -> Ruleset:
         for key in definitions
         if key.startswith("event/")
     ]
-    return compile_ruleset(name, {c.id: c for c in conditions}, {o.id: o for o in offers}, Plan(events).event_types())
+    settings = [
+        SettingsDefinition.model_validate(catalog.records[key]["definition"], strict=False)
+        for key in definitions
+        if key.startswith("settings/")
+    ]
+    return compile_ruleset(
+        name,
+        {c.id: c for c in conditions},
+        {o.id: o for o in offers},
+        Plan(events).event_types(),
+        settings[0] if settings else None,
+    )

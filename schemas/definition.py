@@ -26,7 +26,7 @@ DEFAULT_LEVEL = "FULL_TRANSITIVE"
 
 _RECORD_KEYS = {
     "type", "namespace", "name", "doc", "version", "event", "origins", "owner", "system", "unplanned", "unique",
-    "compatibility", "fields", "aliases",
+    "reverses", "compatibility", "fields", "aliases",
 }  # fmt: skip
 _INNER_KEYS = {"name", "type", "doc", "default", "aliases", "order", "minimum", "maximum", "pattern", "pii", "unit"}
 _FIELD_KEYS = _INNER_KEYS | {"origins"}
@@ -124,8 +124,30 @@ def _check_fields(definition: dict[str, Any], fields: list[dict[str, Any]], wron
             wrong(("unique", at), f"there is no field {name!r}{did_you_mean(name, by_name)}")
         elif by_name[name].get("pii"):
             wrong(("unique", at), f"{name!r} is marked pii and never reaches the journal")
+    _check_reverses(definition, by_name, wrong)
     if definition.get("unplanned") == "allow" and by_name.get("extra", {}).get("type") not in _EXTRA:
         wrong(("unplanned",), 'allow needs a field "extra" of type {"type": "map", "values": "string"}')
+
+
+def _check_reverses(definition: dict[str, Any], by_name: dict[str, dict[str, Any]], wrong: Wrong) -> None:
+    """As far as the event itself can tell; what it reverses is looked at when the whole plan is known."""
+    declared = definition.get("reverses")
+    if declared is None:
+        return
+    expected = 'expected {"event": "Purchase Completed", "by": "order_id"}'
+    if not isinstance(declared, dict) or not all(isinstance(declared.get(key), str) for key in ("event", "by")):
+        wrong(("reverses",), expected)
+        return
+    for key in declared:
+        if key not in ("event", "by"):
+            wrong(("reverses", key), f"unknown key {key!r}; {expected}")
+    by = declared["by"]
+    if by not in by_name:
+        wrong(("reverses", "by"), f"there is no field {by!r}{did_you_mean(by, by_name)}")
+    elif by_name[by].get("pii"):
+        wrong(("reverses", "by"), f"{by!r} is marked pii and never reaches the journal")
+    elif bare_type(by_name[by].get("type")) not in ("string", "int", "long", "enum", "float", "double"):
+        wrong(("reverses", "by"), f"{by!r} is no string and no number")
 
 
 def _check_field(field: dict[str, Any], path: Path, known: set[str], wrong: Wrong) -> None:

@@ -38,4 +38,5 @@ class EventReader:
             partition=partition,
             offset=offset,
             version=self._version,
+            exempt=meta["lateness"] == "ignore",
         )

@@ -12,12 +12,13 @@ from typing import Any
 import fastavro
 from fastavro.schema import SchemaParseException
 
-from offerflow.rules.events import EventType, Kind, PropertyType
+from offerflow.rules.events import EventType
 from offerflow.rules.nearest import Nearest
-from schemas.bounds import NUMBERS, Check, check_of
+from schemas.bounds import Check, check_of
 from schemas.codec import ORIGINS, inlined
 from schemas.definition import Path, level_of, problems_of
 from schemas.envelope import MAX_DEPTH
+from schemas.event_types import event_types
 from schemas.reading import takes_nothing
 from schemas.values import Encode, encoder, field_encoder, is_name
 from schemas.violations import Violation
@@ -73,12 +74,8 @@ class EventSchema:
         return f"event/{self.name}@{self.version}"
 
     def event_type(self) -> EventType:
-        """What the rules need to know of it."""
-        properties = {
-            field["name"]: _property_type(field["type"], bool(field.get("pii")))
-            for field in self.definition["fields"][1:]
-        }
-        return EventType(self.name, self.names, properties, self.unique)
+        """What the rules need to know of it by itself; what it reverses, and what reverses it, the whole plan knows."""
+        return event_types({self.name: self}, ())[0]
 
 
 def parse_event_schema(definition: Any, schema_id: int) -> EventSchema:
@@ -143,7 +140,7 @@ class Plan:
 
     def event_types(self) -> list[EventType]:
         """What the rules are checked against."""
-        return [schema.event_type() for _, schema in sorted(self.newest.items())]
+        return event_types(self.newest, self.in_force.values())
 
     def nearest(self, name: str) -> str:
         """What to say behind an unknown name: the planned one that is most like it, if any is."""
@@ -225,23 +222,3 @@ def _check_type(schema: Any, level: int = 1) -> None:
             _check_type(one, level + 1)
         if isinstance(branch.get("type"), dict | list):
             _check_type(branch["type"], level)
-
-
-def _property_type(schema: Any, pii: bool) -> PropertyType:
-    if isinstance(schema, list):
-        others = [branch for branch in schema if branch != "null"]
-        return _property_type(others[0], pii) if len(others) == 1 else PropertyType(Kind.ANY, pii=pii)
-    if isinstance(schema, dict) and schema.get("logicalType") == "timestamp-millis":
-        return PropertyType(Kind.TIME, pii=pii)
-    name = schema["type"] if isinstance(schema, dict) else schema
-    if name in NUMBERS:
-        return PropertyType(Kind.NUMBER, pii=pii)
-    if name == "enum":
-        return PropertyType(Kind.ENUM, symbols=tuple(schema["symbols"]), pii=pii)
-    if name == "record":
-        fields = {
-            field["name"]: _property_type(field["type"], pii or bool(field.get("pii"))) for field in schema["fields"]
-        }
-        return PropertyType(Kind.RECORD, fields=fields, pii=pii)
-    kinds = {"string": Kind.STRING, "boolean": Kind.BOOLEAN, "array": Kind.LIST, "map": Kind.MAP}
-    return PropertyType(kinds.get(name, Kind.ANY), pii=pii)

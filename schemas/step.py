@@ -28,6 +28,7 @@ from schemas.judge import judge
 from schemas.plan import EventSchema, Plan
 from schemas.raw import read
 from schemas.reading import Misread
+from schemas.requests import PREFIX, REQUESTS_BY_ID, REQUESTS_BY_NAME, nearest_request
 from schemas.retold import Origin, origin_of
 from schemas.values import TIMES, parse_time
 from schemas.violations import Violation, show
@@ -90,7 +91,8 @@ class Step:
         self._sources = sources
         self._channels = channels
         self._schema_ids = schema_ids
-        self._encoders = {schema.id: EventEncoder(schema.id) for schema in plan.newest.values()}
+        judged = (*plan.newest.values(), *REQUESTS_BY_NAME.values())
+        self._encoders = {schema.id: EventEncoder(schema.id) for schema in judged}
         self._written: dict[bytes, _Written] = {}
         # The same for records of the journal, whose ids are ours whatever registry senders use.
         self._own: dict[bytes, _Written] = {}
@@ -103,8 +105,7 @@ class Step:
             if not on and name in plan.by_name and plan.by_name[name].system
         )
         self._stripped: dict[str, Callable[[int], None]] = {
-            schema.name: _nobody_asks if stripped is None else partial(stripped, schema.names[0])
-            for schema in plan.newest.values()
+            schema.name: _nobody_asks if stripped is None else partial(stripped, schema.names[0]) for schema in judged
         }
 
     def __call__(self, record: Record) -> Outcome:
@@ -172,10 +173,9 @@ class Step:
         name = TYPED.get(envelope.type or "track", envelope.event)
         if source is None:
             return DeadLetter("unknown_source", self._no_source(source_id, channel), event=name, source=source_id)
-        schema = self._plan.by_name.get(name or "")
+        schema = self._plan.by_name.get(name or "") or REQUESTS_BY_NAME.get(name or "")
         if schema is None:
-            detail = f"the event plan has no event {name!r}{self._plan.nearest(name or '')}"
-            return DeadLetter("unknown_event", detail, event=name, source=source.id)
+            return DeadLetter("unknown_event", self._no_event(name or ""), event=name, source=source.id)
         user_id, anonymous_id = envelope.user_id, envelope.anonymous_id
         somebody = bool(user_id or anonymous_id)
         if (
@@ -199,6 +199,11 @@ class Step:
             event_id, user_id, anonymous_id, time, received_at, source.id, source.origin, judged, lateness
         )
         return Emit(key.encode(), value, schema.names[0], source.id)
+
+    def _no_event(self, name: str) -> str:
+        if name.startswith(PREFIX):
+            return f"there is no request {name!r}{nearest_request(name)}"
+        return f"the event plan has no event {name!r}{self._plan.nearest(name)}"
 
     def _no_source(self, source_id: str | None, channel: Channel) -> str:
         if source_id is None:
@@ -276,9 +281,12 @@ class Step:
         number = int.from_bytes(value[1:FRAME], "big")
         ours = number if self._schema_ids is None or known is self._own else self._schema_ids(number)
         schema = self._plan.in_force.get(ours) if ours is not None else None
+        if schema is None and known is self._own:
+            schema = REQUESTS_BY_ID.get(number)
         if schema is None:
             return self._unknown_schema(number, ours)
-        made = _Written(schema, self._plan.newest[schema.name], FramedReader(schema), EventEncoder(schema.id))
+        newest = self._plan.newest.get(schema.name, schema)
+        made = _Written(schema, newest, FramedReader(schema), EventEncoder(schema.id))
         known[value[1:FRAME]] = made
         return made
 

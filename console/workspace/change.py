@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from console.workspace.definitions import Definition
@@ -18,15 +18,19 @@ from console.workspace.state import State, content_of, name_of, state_of, versio
 from console.workspace.traffic import LoadTraffic
 from console.workspace.versions import changed_version, new_version
 from offerflow.catalog.view import Catalog, Value
-from offerflow.rules.definitions import ConditionDefinition, OfferDefinition
-from offerflow.rules.ruleset import ENGINE, RulesetProblems, compile_ruleset, content_hash
+from offerflow.rules.compiling import RulesetProblems, Size, compile_ruleset, size_of_all, sizes_of
+from offerflow.rules.definitions import ConditionDefinition, OfferDefinition, SettingsDefinition
+from offerflow.rules.ids import content_hash
+from offerflow.rules.ruleset import ENGINE, Ruleset
+from schemas.event_types import reversal_problems
 from schemas.plan import Plan, load_event_schema
 
 
 @dataclass(slots=True)
 class Change:
     """``records`` go to the catalog (None removes a key), ``raw_topics`` are to exist before; ``ruleset`` is the hash
-    to activate, or empty if the rules stay as they are; ``state`` is everything there is afterwards."""
+    to activate, or empty if the rules stay as they are; ``state`` is everything there is afterwards;
+    ``size`` what a user costs who is in every live offer, None if there is none."""
 
     lines: list[Line] = field(default_factory=list)
     records: dict[str, Value | None] = field(default_factory=dict)
@@ -34,6 +38,7 @@ class Change:
     state: State = field(default_factory=dict)
     ruleset: str = ""
     serial: int = 0
+    size: Size | None = None
 
     @property
     def sources(self) -> dict[str, Value]:
@@ -138,7 +143,8 @@ class _Planner:
         compiled = self._compiles(before, after, plan)
         if self._problems:
             raise WorkspaceProblems(self._problems)
-        if compiled:
+        if compiled is not None:
+            self._change.size = size_of_all(compiled.offers.values()) if compiled.offers else None
             self._change.lines = with_effects(self._change.lines, before, after, self._traffic)
         self._head(kept)
         return self._change
@@ -151,6 +157,8 @@ class _Planner:
             message = f"the name{'' if one else 's'} {said} belong{'s' if one else ''} to {other.name} already"
             self._problem(mine.key, ("event",), f"{message}{self._where(other.key)}; a name means one event type")
             self._ambiguous = True
+        for schema, path, message in reversal_problems(plan.newest):
+            self._problem(schema.key, path, message)
         for schema in plan.newest.values():
             for name in schema.names:
                 if name.startswith("offerflow."):
@@ -166,20 +174,24 @@ class _Planner:
             " (in the catalog, and no file here defines it; choose another name, or --prune removes what no file has)"
         )
 
-    def _compiles(self, before: State, after: State, plan: Plan) -> bool:
+    def _compiles(self, before: State, after: State, plan: Plan) -> Ruleset | None:
         if self._ambiguous:  # what a rule means by such a name is anybody's guess
-            return False
+            return None
         conditions = {name.partition("/")[2]: ConditionDefinition.model_validate(content)
                       for name, content in sorted(after.items()) if name.startswith("condition/")}  # fmt: skip
         offers = {name.partition("/")[2]: OfferDefinition.model_validate(content)
                   for name, content in sorted(after.items()) if name.startswith("offer/")}  # fmt: skip
+        written = after.get("settings/rules")
+        settings = SettingsDefinition.model_validate(written) if written is not None else None
         try:
-            compile_ruleset("", conditions, offers, plan.event_types())
+            made = compile_ruleset("", conditions, offers, plan.event_types(), settings)
         except RulesetProblems as error:
             impact = Impact(before, after, self._defined)
             self._problems += [impact.problem(problem) for problem in error.problems]
-            return False
-        return True
+            return None
+        sizes = sizes_of(made, [line.name for line in self._change.lines], conditions, offers, settings)
+        self._change.lines = [replace(line, size=sizes.get(line.name)) for line in self._change.lines]
+        return made
 
     def _head(self, kept: Mapping[str, str]) -> None:
         definitions = sorted(key for key in kept.values() if not key.startswith("source/"))

@@ -17,7 +17,7 @@ from console.workspace.pulled import Base
 from console.workspace.releases import FILES, Release, last_change, releases
 from console.workspace.state import Content, content_of, state_of
 from offerflow.catalog.view import Catalog
-from offerflow.rules.ruleset import content_hash
+from offerflow.rules.ids import content_hash
 from offerflow.runtime.errors import OfferflowError
 
 

@@ -7,25 +7,27 @@ from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Any
 
-from iso4217 import Currency
 from pydantic import BaseModel, ValidationError
 
-from console.workspace.documents import Document, read_documents
+from console.workspace.documents import Document, is_scenario, read_documents
 from console.workspace.problems import Path, Problem, WorkspaceProblems
+from offerflow.rules.compiling import check_currencies
 from offerflow.rules.definitions import (
     NOT_YET,
     ConditionDefinition,
     OfferDefinition,
-    RewardDefinition,
+    SettingsDefinition,
     SourceDefinition,
     known_keys,
+    path_of,
     plain,
 )
 from offerflow.rules.nearest import did_you_mean
 from schemas.plan import SchemaProblems, parse_event_schema
 
-_CURRENCIES = frozenset(currency.code for currency in Currency)
-_MODELS: Mapping[str, type[BaseModel]] = {"condition": ConditionDefinition, "offer": OfferDefinition}
+_MODELS: Mapping[str, type[BaseModel]] = {
+    "condition": ConditionDefinition, "offer": OfferDefinition, "settings": SettingsDefinition,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,18 +59,29 @@ def read_workspace(
 ) -> dict[str, Definition]:
     """Every definition below ``roots`` by name such as ``offer/upgrade``; adds to ``problems`` what is wrong."""
     found: dict[str, Definition] = {}
+    played: dict[str, Document] = {}
     for document in read_documents(roots, problems, may_be_empty=may_be_empty):
+        if is_scenario(document):
+            played.setdefault(document.file, document)
+            continue
         for definition in _definitions(document, problems):
             other = found.setdefault(definition.name, definition)
             if other is not definition:
                 there = f"{other.document.file}:{other.document.line(other.base)}"
                 problems.append(definition.problem((), f"{definition.name} is defined twice, here and at {there}"))
+    for definition in found.values():  # what `pull` writes into a file would push its scenarios out
+        scenario = played.get(definition.document.file)
+        if scenario is not None:
+            message = (
+                f"{definition.name} stands in a file with scenarios ({scenario.line(())}); give them one of their own"
+            )
+            problems.append(definition.problem((), message))
     return found
 
 
 def definition_of(kind: str, content: Any, file: str = "given") -> Definition:
-    """One definition from memory: ``kind`` is event, condition, offer or source, ``content`` what its file would hold
-    (of a source its item of the list), ``file`` what problems call it. Raises WorkspaceProblems."""
+    """One definition from memory: ``kind`` is event, condition, offer, settings or source, ``content`` what its file
+    would hold (of a source its item of the list), ``file`` what problems call it. Raises WorkspaceProblems."""
     problems: list[Problem] = []
     document = Document(file, content, None)
     if kind == "event":
@@ -98,9 +111,9 @@ def _definitions(document: Document, problems: list[Problem]) -> list[Definition
     if isinstance(kind, str) and kind in _MODELS:
         definition = _modelled(document, kind, _MODELS[kind], content, (), problems)
         return [definition] if definition else []
-    expected = "expected kind: condition or kind: offer, a list of sources, or an Avro record"
+    expected = "expected kind: condition, offer or settings, a list of sources, or an Avro record"
     if kind == "referral":
-        message = "not supported yet: referrals"
+        message = "referrals are not there yet; conditions, offers and settings are"
     elif kind is not None:
         message = f"unknown kind {kind!r}{did_you_mean(str(kind), _MODELS)}; {expected}"
     else:
@@ -125,7 +138,7 @@ def _modelled(
         parsed = model.model_validate(content)
     except ValidationError as error:
         for one in error.errors(include_url=False):
-            path: Path = tuple(one["loc"])
+            path: Path = path_of(one["loc"])
             problems.append(Problem(document.file, document.line((*base, *path)), path, _message(path, dict(one))))
         return None
     except RecursionError:
@@ -133,22 +146,8 @@ def _modelled(
         return None
     definition = Definition(kind, str(content["id"]), plain(parsed), document, base)
     if isinstance(parsed, OfferDefinition):
-        problems += _currencies(definition, parsed)
+        problems += [definition.problem(path, message) for path, message in check_currencies(parsed)]
     return definition
-
-
-def _currencies(definition: Definition, offer: OfferDefinition) -> list[Problem]:
-    """Currencies that are none. Asked here and not in the model: a currency that is withdrawn one day must not make
-    an old ruleset unreadable."""
-    rewards: list[tuple[Path, RewardDefinition | None]] = [(("reward",), offer.reward)]
-    rewards += [(("variants", at, "reward"), variant.reward) for at, variant in enumerate(offer.variants or ())]
-    found = []
-    for path, reward in rewards:
-        currency = reward.value[1] if reward is not None and reward.value is not None else None
-        if currency is not None and currency not in _CURRENCIES:
-            hint = did_you_mean(currency, _CURRENCIES) or "; expected a code of ISO 4217 such as EUR"
-            found.append(definition.problem((*path, "value"), f"there is no currency {currency}{hint}"))
-    return found
 
 
 _SHAPES = {
@@ -167,9 +166,7 @@ def _message(path: Path, error: dict[str, Any]) -> str:
     key, kind = str(path[-1]) if path else "", error["type"]
     if kind == "extra_forbidden":
         if key in NOT_YET:
-            return f"not supported yet: {key} ({NOT_YET[key]})"
-        if key == "completion" and "variants" in path:
-            return "not supported yet: completion (a completion per variant)"
+            return f"{NOT_YET[key]}"
         if key in known_keys():
             return f"{key!r} does not belong here"
         return f"unknown key {key!r}{did_you_mean(key, known_keys()) or '; it is not part of the language'}"

@@ -12,6 +12,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, ReusedAnchorWarning, YAMLError
+from ruamel.yaml.resolver import VersionedResolver
 from ruamel.yaml.scalarbool import ScalarBoolean
 
 from console.workspace.problems import Path, Problem
@@ -54,9 +55,15 @@ def read_documents(roots: list[FilePath], problems: list[Problem], *, may_be_emp
     return documents
 
 
+def is_scenario(document: Document) -> bool:
+    """What `offerflow test` plays: it stands beside the definitions and is none."""
+    content = document.content
+    return isinstance(content, dict) and content.get("kind") == "scenario" and not document.file.endswith(".avsc")
+
+
 def _defines_nothing(document: Document) -> bool:
-    """An empty list of sources."""
-    return document.content == [] and not document.file.endswith(".avsc")
+    """An empty list of sources, or a scenario."""
+    return (document.content == [] and not document.file.endswith(".avsc")) or is_scenario(document)
 
 
 def definition_files(root: FilePath, problems: list[Problem]) -> list[FilePath]:
@@ -91,7 +98,7 @@ def _read(path: FilePath, problems: list[Problem]) -> list[Document]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ReusedAnchorWarning)  # YAML allows to use an anchor's name again
             empty_too = path.suffix == ".avsc"  # null is JSON, and no schema
-            trees = [tree for tree in YAML(typ="rt", pure=True).load_all(text) if tree is not None or empty_too]
+            trees = [tree for tree in _yaml().load_all(text) if tree is not None or empty_too]
         return [Document(name, _Plain().of(tree), tree) for tree in trees]
     except json.JSONDecodeError as error:
         problems.append(Problem(name, error.lineno, (), f"is not JSON: {error.msg} (column {error.colno})"))
@@ -109,6 +116,20 @@ def _read(path: FilePath, problems: list[Problem]) -> list[Document]:
     except (YAMLError, ValueError) as error:
         problems.append(Problem(name, 1, (), f"cannot be read: {str(error).splitlines()[0]}"))
     return []
+
+
+class _NoDates(VersionedResolver):
+    """A date stays the text it is written as: whoever reads it says better what is wrong with it."""
+
+    def add_version_implicit_resolver(self, version: Any, tag: Any, regexp: Any, first: Any) -> None:
+        if not str(tag).endswith(":timestamp"):
+            super().add_version_implicit_resolver(version, tag, regexp, first)
+
+
+def _yaml() -> YAML:
+    yaml = YAML(typ="rt", pure=True)
+    yaml.Resolver = _NoDates
+    return yaml
 
 
 def _no_json(constant: str) -> None:

@@ -46,6 +46,8 @@ class _Teller:
                 yield Effect("touches", f"offers that use it: {', '.join(users)}", names)
             if line.action == "change":
                 yield Effect("note", "leaves that are new count from now on; nothing is back-filled")
+        elif line.kind == "settings":
+            yield Effect("note", "holds for every offer; those inside keep the time zone that they entered under")
         elif line.action == "remove":
             yield Effect("note", "nobody enters any more; users inside finish under the definition they began with")
         elif line.action == "change":

@@ -117,6 +117,8 @@ def _on_senders(change: NewestChange, old: Content, new: Content) -> Iterator[Ef
         yield Effect("note", "sources can no longer switch it off")
     if set(old.get("unique", ())) - set(new.get("unique", ())):
         yield Effect("note", "its unique key is another one: what counted as the same fact may count again")
+    if old.get("reverses") != new.get("reverses"):
+        yield Effect("note", "refunds from now on are taken by what it reverses; those before stay as they are")
     if old.get("unplanned") == "allow":
         kept = {field["name"] for field in old["fields"]}
         for field in new["fields"]:

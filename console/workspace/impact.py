@@ -9,7 +9,7 @@ from console.workspace.definitions import Definition
 from console.workspace.problems import Problem
 from console.workspace.state import State, newest_events, version_of
 from console.workspace.uses import Uses
-from offerflow.rules.ruleset import Problem as RuleProblem
+from offerflow.rules.compiling import Problem as RuleProblem
 
 
 class Impact:

@@ -8,6 +8,7 @@ from typing import Any
 from console.workspace.differences import Detail, differences
 from console.workspace.event_differences import event_differences, field_text
 from console.workspace.state import Content, State, version_of
+from offerflow.rules.compiling import Size
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,8 @@ class Effect:
 @dataclass(frozen=True, slots=True)
 class Line:
     """One line of the diff: ``action`` is add, change or remove. ``details`` are what changed inside; for a new version
-    of an event type against the version before, which ``against`` names."""
+    of an event type against the version before, which ``against`` names. ``size``: what a condition or an offer costs
+    in state per user."""
 
     action: str
     kind: str
@@ -35,6 +37,7 @@ class Line:
     details: tuple[Detail, ...] = ()
     effects: tuple[Effect, ...] = ()
     against: str | None = None
+    size: Size | None = None
 
     @property
     def name(self) -> str:
@@ -47,10 +50,11 @@ class Line:
         return {
             **self.brief(), "against": self.against, "details": [one.as_json() for one in self.details],
             "effects": [one.as_json() for one in self.effects],
+            "bytes_per_user": self.size.as_json() if self.size is not None else None,
         }  # fmt: skip
 
 
-_ORDER = ("event", "condition", "offer", "source")
+_ORDER = ("event", "settings", "condition", "offer", "source")
 
 
 def lines_between(before: State, after: State) -> list[Line]:

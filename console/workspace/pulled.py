@@ -15,7 +15,7 @@ import click
 
 from console.workspace.definitions import Definition
 from console.workspace.state import State
-from offerflow.rules.ruleset import content_hash
+from offerflow.rules.ids import content_hash
 
 FOLDER = ".pulled"
 

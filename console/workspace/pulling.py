@@ -16,7 +16,7 @@ from console.workspace.event_differences import event_differences
 from console.workspace.problems import Problem
 from console.workspace.pulled import Base
 from console.workspace.state import Content, State, version_of
-from offerflow.rules.ruleset import content_hash
+from offerflow.rules.ids import content_hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +124,8 @@ def _place(folder: Path, name: str, defined: Mapping[str, Definition]) -> Path:
         wanted = folder / "sources.yaml"
         if any(Path(one.document.file) == wanted for one in defined.values()):
             return wanted
+    elif kind == "settings":
+        wanted = folder / "settings.yaml"
     else:
         wanted = folder / f"{kind}s" / f"{identifier}.{'avsc' if kind == 'event' else 'yaml'}"
     taken, number = wanted, 2

@@ -17,7 +17,7 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 WIDTH = 100
 _RECORD = (
     "type", "namespace", "name", "version", "doc", "event", "origins", "owner", "system", "unplanned", "unique",
-    "compatibility",
+    "reverses", "compatibility",
 )  # fmt: skip
 _FIELD = ("name", "type", "default", "doc")
 _FIRST = ("kind", "id", "name", "description", "status", "origin")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from consumers.rules.partition import Work
-from offerflow.rules.outcomes import OfferEntered, RewardSatisfied
+from offerflow.rules.outcomes import OfferEntered
 from offerflow.runtime import metrics
 
 
@@ -14,14 +14,20 @@ def count(work: Work) -> None:
     for output in work.outputs:
         if isinstance(output, OfferEntered):
             metrics.offer_entries.labels(output.offer, output.variant).inc()
-        elif isinstance(output, RewardSatisfied):
-            metrics.rewards.labels(output.reward, "satisfied").inc()
+    for (reward, state), n in Counter(work.rewards).items():
+        metrics.rewards.labels(reward, state).inc(n)
     for refusal in work.refusals:
         metrics.offer_refusals.labels(refusal.offer, refusal.reason).inc()
-    for event, n in Counter(work.duplicates).items():
-        metrics.duplicates.labels(event).inc(n)
+    for names, counter in (
+        (work.duplicates, metrics.duplicates),
+        (work.late, metrics.late_events),
+        (work.too_late, metrics.too_late_events),
+    ):
+        for event, n in Counter(names).items():
+            counter.labels(event).inc(n)
     for _, letter in work.dead_letters:
         metrics.dead_letters.labels(letter.reason, letter.event or "", "journal").inc()
+    metrics.ticks.inc(work.ticks)
 
 
 def count_replayed(work: Work) -> None:

@@ -1,53 +1,61 @@
-"""One claimed journal partition, and the fold of a batch of its records. No I/O happens here."""
+"""One claimed journal partition: its records read, folded and accounted for. No I/O happens here."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from consumers.rules.loaded import LoadedStates, Standing
 from consumers.rules.rulebook import Rulebook
-from offerflow.rules.decide import decide
-from offerflow.rules.live import LiveRules, activate
-from offerflow.rules.outcomes import Conflict, Duplicate, Output, Refusal, Unread
-from offerflow.rules.state import EntityState, PartitionState, pack, unpack_entity, unpack_partition
+from offerflow.rules.decide import next_due
+from offerflow.rules.fold import ENTITIES_PER_TICK, SWEPT_PER_TICK, Failure, Fold, HalfChanged, NotLoaded
+from offerflow.rules.outcomes import Decision, Output, Refusal, Verdict
+from offerflow.rules.state import EntityState, PartitionState, has_open, pack, unpack_partition
+from offerflow.rules.states import MemoryStates
 from offerflow.runtime.kafka.consumer import Record
 from offerflow.runtime.logs import get_logger
+from offerflow.runtime.redis.store import Loaded, Reach
 from schemas.codec import FIRST_EVENT_ID, FRAME
 from schemas.dead_letter import DeadLetter
 from schemas.journal import RULESET_ACTIVATED, TICK, EventReader
+from schemas.requests import REQUESTS
+
+TICKS_AT_ONCE = 4
+"""Ticks of a batch for which timers are loaded ahead; one that finds too few ends the batch before it."""
 
 
 @dataclass(slots=True)
 class Work:
-    """What folding a batch of one partition came to. ``states`` by entity; ``fold`` only if an activation changed it.
-    Outputs, refusals, duplicates and dead letters are those of records at or above the committed offset."""
+    """What folding a batch of one partition came to. ``states`` by entity, with their ``timers`` and whether they are
+    in offers (``opened``) where that changed; ``fold`` if it moved. ``to`` is the position after it: where a tick ended
+    the batch early (``cut``), that of the tick. Everything else is of records at or above the committed offset."""
 
     start: int
     to: int
     states: Mapping[str, bytes] = field(default_factory=dict)
+    timers: Mapping[str, int | None] = field(default_factory=dict)
+    opened: Mapping[str, bool] = field(default_factory=dict)
     fold: bytes | None = None
+    cut: bool = False
     outputs: list[Output] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
+    rewards: list[tuple[str, str]] = field(default_factory=list)
     duplicates: list[str] = field(default_factory=list)
+    late: list[str] = field(default_factory=list)
+    too_late: list[str] = field(default_factory=list)
     dead_letters: list[tuple[Record, DeadLetter]] = field(default_factory=list)
+    ticks: int = 0
     replayed: int = 0
     suppressed: int = 0
 
 
-@dataclass(slots=True)
-class _Batch:
-    """What one fold works on: the states it has unpacked, and those it has changed, in order of first change."""
-
-    records: Sequence[Record]
-    loaded: Mapping[str, bytes | None]
-    work: Work
-    states: dict[str, EntityState] = field(default_factory=dict)
-    touched: dict[str, None] = field(default_factory=dict)
-
-
 class Partition:
     """``next`` is the next offset to fold, ``committed`` the group's offset in Kafka: outputs of records below it were
-    published before, so they are computed again and thrown away."""
+    published before, so they are computed again and thrown away.
+
+    ``asked_for``: the tick that was appended and not read back yet. ``owed``: one to append again, since the one folded
+    last left something to do.
+    """
 
     def __init__(
         self, number: int, next_offset: int, committed: int, fold: bytes | None, identity: Mapping[str, str],
@@ -57,112 +65,192 @@ class Partition:
         self.next = next_offset
         self.committed = committed
         self.identity = identity
+        self.asked_for: int | None = None
+        self.owed: int | None = None
         self._rulebook = rulebook
-        self._state = unpack_partition(fold)
-        self._use(self._state)
+        self._fold = Fold(number, unpack_partition(fold), rulebook.ruleset, MemoryStates())
+        self._readers: dict[int, EventReader | None] = {}
+
+    @property
+    def sweeping(self) -> bool:
+        """Whether a withdrawn offer still has people inside, so that ticks are wanted whatever the timers say."""
+        return self._fold.state.sweep is not None
 
     def cut(self, records: list[Record]) -> list[Record]:
-        """The records up to the first ruleset activation; one at the very start goes with those behind it. So all
-        events of a batch are decided by the same rules."""
+        """The records up to the first ruleset activation; one at the very start goes with those behind it, up to the
+        first tick. So all events of a batch are decided by the same rules, and what a tick needs is known before."""
+        activated = bool(records) and _schema_id(records[0]) == RULESET_ACTIVATED.id
         for at, record in enumerate(records):
-            if at and _schema_id(record) == RULESET_ACTIVATED.id:
+            schema_id = _schema_id(record)
+            if at and (schema_id == RULESET_ACTIVATED.id or (activated and schema_id == TICK.id)):
                 return records[:at]
         return records
 
     def entities(self, records: Sequence[Record]) -> list[str]:
-        """The entities whose states a batch needs: those of events that a rule in force reads, and all of them if the
-        batch starts with an activation."""
+        """The entities whose states a batch needs: those of requests and of events that a rule in force reads, and all
+        of them if the batch starts with an activation."""
         everything = _schema_id(records[0]) == RULESET_ACTIVATED.id
         found: dict[str, None] = {}
         for record in records:
             schema_id = _schema_id(record)
-            if schema_id >= FIRST_EVENT_ID and (everything or self._reader(schema_id) is not None):
+            if schema_id in REQUESTS or (
+                schema_id >= FIRST_EVENT_ID and (everything or self._reader(schema_id) is not None)
+            ):
                 entity = _entity(record)
                 if entity is not None:
                     found[entity] = None
         return list(found)
 
-    def fold(self, records: Sequence[Record], loaded: Mapping[str, bytes | None], to: int) -> Work:
-        """Fold ``records`` over the loaded states. Changes the rules in force, but neither ``next`` nor Redis."""
-        batch = _Batch(records, loaded, Work(self.next, to))
-        work = batch.work
-        for at, record in enumerate(records):
+    def reach(self, records: Sequence[Record]) -> Reach | None:
+        """What the ticks of a batch must see beside the entities of its records; None without ticks."""
+        ticks = [record for record in records if _schema_id(record) == TICK.id]
+        if not ticks:
+            return None
+        state = self._fold.state
+        until = max(state.time, *(min(_due(record) or 0, record.timestamp()[1]) for record in ticks))
+        number = min(len(ticks), TICKS_AT_ONCE)
+        swept = 0 if state.sweep is None else number * SWEPT_PER_TICK
+        return Reach(until, number * ENTITIES_PER_TICK + 1, state.sweep or "", swept)
+
+    def fold(self, records: Sequence[Record], loaded: Loaded, reach: Reach | None, to: int) -> Work:
+        """Fold ``records`` over what was loaded. Changes the rules in force and T, but neither ``next`` nor Redis."""
+        before = self._fold.state
+        try:
+            return self._folded(records, loaded, reach, to, careful=False)
+        except HalfChanged:
+            self._back_to(before)
+            return self._folded(records, loaded, reach, to, careful=True)
+        except BaseException:
+            self._back_to(before)
+            raise
+
+    def _folded(
+        self, records: Sequence[Record], loaded: Loaded, reach: Reach | None, to: int, *, careful: bool
+    ) -> Work:
+        work, fold = Work(self.next, to), self._fold
+        before = fold.state
+        fold.careful = careful
+        states = fold.states = LoadedStates(loaded, reach, self._standing)
+        for record in records:
             schema_id = _schema_id(record)
             if schema_id >= FIRST_EVENT_ID:
                 reader = self._reader(schema_id)
                 if reader is not None:
-                    self._event(reader, batch, at)
+                    self._event(reader, record, work)
+            elif schema_id == TICK.id:
+                try:
+                    self._tick(record, work)
+                except NotLoaded:
+                    if record is records[0]:
+                        raise
+                    work.to, work.cut = record.offset(), True
+                    break
+            elif schema_id in REQUESTS:
+                self._request(schema_id, record, work)
             elif schema_id == RULESET_ACTIVATED.id:
-                self._activate(record, work)
-            elif schema_id != TICK.id:
+                fold.activate(RULESET_ACTIVATED.decode(record.value() or b"")["ruleset"])
+                self._readers = {}
+            else:
                 self._dead(work, record, f"is no journal record that this version knows (schema id {schema_id})")
-        work.states = {entity: pack(batch.states[entity]) for entity in batch.touched}
+        fold.settle()
+        work.states = {entity: pack(state) for entity, state in states.changed.items()}
+        work.timers, work.opened = states.timers, states.opened
+        if fold.state is not before:
+            work.fold = pack(fold.state)
         return work
 
-    def _event(self, reader: EventReader, batch: _Batch, at: int) -> None:
-        record, work = batch.records[at], batch.work
+    def _event(self, reader: EventReader, record: Record, work: Work) -> None:
         entity = _entity(record)
         if entity is None:
             self._dead(work, record, "is an event whose key names no entity")
             return
-        state = batch.states.get(entity)
-        if state is None:
-            state = batch.states[entity] = unpack_entity(batch.loaded[entity])
-        offset = record.offset()
+        name = reader.event_type.names[0]
         try:
-            event = reader(record.value() or b"", self.number, offset)
-            verdict = decide(self._rules, entity, state, event, reader.event_type)
-        except Exception as error:  # a rule that fails costs its record, not the stage
-            get_logger().error("a rule failed", partition=self.number, offset=offset, error=repr(error))
-            self._dead(work, record, f"the rules failed on this event: {error!r}")
-            batch.states[entity] = self._refold(entity, batch.loaded[entity], batch.records[:at])
+            event = reader(record.value() or b"", self.number, record.offset())
+        except Exception as error:  # what is no event of its schema costs its record, not the stage
+            self._failed(work, record, Failure(entity, repr(error)), "the rules failed on this event", name)
             return
-        if isinstance(verdict, Unread):
+        # Of the whole plan: one schema alone does not know what takes its events back.
+        event_type = self._fold.rules.types.get(event.type, reader.event_type)
+        decision = self._fold.event(entity, event, event_type)
+        if isinstance(decision, Failure):
+            self._failed(work, record, decision, "the rules failed on this event", name)
+        elif decision.verdict is not Verdict.UNREAD:
+            self._decided(decision, record, work, name, event.source)
+
+    def _request(self, schema_id: int, record: Record, work: Work) -> None:
+        entity = _entity(record)
+        if entity is None:
+            self._dead(work, record, "is a request whose key names no entity")
             return
-        fresh = offset >= self.committed
-        work.replayed += not fresh
-        if isinstance(verdict, Conflict):
-            if fresh:
-                name = reader.event_type.names[0]
-                letter = DeadLetter("duplicate_conflict", verdict.detail, event=name, source=event.source)
-                work.dead_letters.append((record, letter))
+        reader = REQUESTS[schema_id]
+        try:
+            request = reader(record.value() or b"", self.number, record.offset())
+        except Exception as error:
+            self._failed(work, record, Failure(entity, repr(error)), "the rules failed on this request", reader.name)
             return
-        batch.touched[entity] = None
-        if isinstance(verdict, Duplicate):
-            if fresh:
-                work.duplicates.append(reader.event_type.names[0])
-        elif fresh:
-            work.outputs += verdict.outputs
-            work.refusals += verdict.refusals
+        decision = self._fold.request(entity, request)
+        if isinstance(decision, Failure):
+            self._failed(work, record, decision, "the rules failed on this request", reader.name)
         else:
-            work.suppressed += len(verdict.outputs)
+            self._decided(decision, record, work, reader.name, request.source)
 
-    def _refold(self, entity: str, packed: bytes | None, before: Iterable[Record]) -> EntityState:
-        """The entity's state as it was before a record on which the rules failed, which may have left it half
-        changed: its earlier records of the batch folded again."""
-        state = unpack_entity(packed)
-        for record in before:
-            reader = self._reader(_schema_id(record)) if record.key() == entity.encode() else None
-            if reader is not None:
-                attempt = unpack_entity(pack(state))
-                try:
-                    event = reader(record.value() or b"", self.number, record.offset())
-                    decide(self._rules, entity, attempt, event, reader.event_type)
-                except Exception:  # noqa: S112 - it failed before as well, and has its dead letter
-                    continue
-                state = attempt
-        return state
+    def _tick(self, record: Record, work: Work) -> None:
+        due, offset = _due(record), record.offset()
+        if due is None:
+            self._dead(work, record, "is a tick that cannot be read")
+            return
+        passed = self._fold.tick(due, record.timestamp()[1], offset)
+        self.asked_for, self.owed = None, due if passed.more else None
+        fresh = offset >= self.committed
+        work.ticks += fresh
+        for _, decision in passed.decisions:
+            self._add(decision, work, fresh=fresh)
+        if passed.failures:
+            # One dead letter, since its id is made of the record's coordinates.
+            first, more = passed.failures[0], len(passed.failures) - 1
+            words = f"the rules failed on {first.what} of {first.entity}" + (f" and {more} more" if more else "")
+            self._failed(work, record, first, words)
 
-    def _activate(self, record: Record, work: Work) -> None:
-        name = RULESET_ACTIVATED.decode(record.value() or b"")["ruleset"]
-        state = activate(self._state, self._rulebook.ruleset(name))
-        self._use(state)
-        work.fold = pack(state)
+    def _decided(self, decision: Decision, record: Record, work: Work, name: str, source: str) -> None:
+        fresh = record.offset() >= self.committed
+        self._add(decision, work, fresh=fresh)
+        if not fresh:
+            work.replayed += 1
+        elif decision.verdict is Verdict.CONFLICT:
+            letter = DeadLetter("duplicate_conflict", decision.detail, event=name, source=source)
+            work.dead_letters.append((record, letter))
+        elif decision.verdict is Verdict.DUPLICATE:
+            work.duplicates.append(name)
+        elif decision.verdict is Verdict.TOO_LATE:
+            work.too_late.append(name)
+        elif decision.late:
+            work.late.append(name)
 
-    def _use(self, state: PartitionState) -> None:
-        self._state = state
-        self._rules = LiveRules(state, self._rulebook.ruleset)
-        self._readers: dict[int, EventReader | None] = {}
+    def _add(self, decision: Decision, work: Work, *, fresh: bool) -> None:
+        if fresh:
+            work.outputs += decision.outputs
+            work.refusals += decision.refusals
+            work.rewards += decision.rewards
+        else:
+            work.suppressed += len(decision.outputs)
+
+    def _failed(self, work: Work, record: Record, failure: Failure, words: str, event: str | None = None) -> None:
+        get_logger().error("a rule failed", partition=self.number, offset=record.offset(), entity=failure.entity,
+                           timer=failure.what or None, error=failure.error)  # fmt: skip
+        self._dead(work, record, f"{words}: {failure.error}", event)
+
+    def _dead(self, work: Work, record: Record, detail: str, event: str | None = None) -> None:
+        if record.offset() >= self.committed:
+            work.dead_letters.append((record, DeadLetter("rule_error", detail, event=event)))
+
+    def _standing(self, state: EntityState) -> Standing:
+        first = next_due(self._fold.rules, state)
+        return None if first is None else first[0], has_open(state)
+
+    def _back_to(self, state: PartitionState) -> None:
+        self._fold.back_to(state)
+        self._readers = {}
 
     def _reader(self, schema_id: int) -> EventReader | None:
         """The reader of a schema under the rules in force, None if no rule reads its events."""
@@ -171,14 +259,10 @@ class Partition:
         if schema_id < FIRST_EVENT_ID:
             return None
         schema = self._rulebook.schema(schema_id)
-        reads = self._rules.reads.get(schema.name)
+        reads = self._fold.rules.reads.get(schema.name)
         reader = None if reads is None else self._rulebook.reader(schema, reads)
         self._readers[schema_id] = reader
         return reader
-
-    def _dead(self, work: Work, record: Record, detail: str) -> None:
-        if record.offset() >= self.committed:
-            work.dead_letters.append((record, DeadLetter("rule_error", detail)))
 
 
 def _entity(record: Record) -> str | None:
@@ -186,6 +270,14 @@ def _entity(record: Record) -> str | None:
     try:
         return (record.key() or b"").decode() or None
     except UnicodeDecodeError:
+        return None
+
+
+def _due(record: Record) -> int | None:
+    """The time of a tick, None for one that cannot be read."""
+    try:
+        return int(TICK.decode(record.value() or b"")["due"])
+    except Exception:  # whatever the decoder says of garbage
         return None
 
 

@@ -7,6 +7,8 @@
             never an offset at or below the committed one; disturbed in any way: claim everything again;
 5. apply    compare-and-set of position and states in Redis; refused: claim again;
 6. idle     commit and apply end positions; look now and then whether Redis silently went back.
+
+Ticks, which move time, are appended in the transactions of step 4 once consumers.rules.clock says that they may.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import uuid
 from collections.abc import Mapping
 
 from consumers.rules.claim import STAGE, Claims
+from consumers.rules.clock import Clock
 from consumers.rules.counts import count, count_replayed
 from consumers.rules.partition import Partition, Work
 from consumers.rules.rulebook import Rulebook
@@ -27,11 +30,12 @@ from offerflow.runtime.kafka.consumer import Batch, GroupConsumer, Record
 from offerflow.runtime.kafka.transactional import Output, TransactionalProducer
 from offerflow.runtime.logs import get_logger
 from offerflow.runtime.program import Program
-from offerflow.runtime.redis.store import Apply, Loaded, StateStore
+from offerflow.runtime.redis.store import Apply, Loaded, Reach, StateStore
 from offerflow.runtime.settings import Settings
-from offerflow.runtime.topics import commit_metadata
+from offerflow.runtime.topics import RAW, commit_metadata
 from schemas.announce import Announcer
 from schemas.dead_letter import write_dead_letter
+from schemas.journal import TICK
 
 WAIT_S = 0.1
 HEARTBEAT_S = 3.0
@@ -52,6 +56,10 @@ class RulesStage:
         self._consumer = GroupConsumer(settings, settings.group(STAGE), settings.worker, self)
         self._announce = Announcer(settings)
         self._dead_letters = settings.topic("dead-letter")
+        self._journal = settings.topic("journal")
+        self._follower = follower
+        self._clock = Clock(settings, store, self._raw_topics)
+        self._passable: dict[int, int] = {}
         self._partitions: dict[Place, Partition] = {}
         self._ends: dict[Place, int] = {}
         self._disturbed: set[Place] = set()
@@ -68,13 +76,15 @@ class RulesStage:
     def run(self) -> None:
         """Work until the program is asked to stop. Raises what only a new session can mend."""
         self._producer.open()
-        self._consumer.subscribe([self._settings.topic("journal")])
+        self._consumer.subscribe([self._journal])
+        self._clock.start()
         try:
             while not self._program.stopping:
                 self._program.turn()
                 self._rulebook.follow()
                 self.turn()
         finally:
+            self._clock.close()
             self._consumer.leave()
             self._producer.close()
 
@@ -86,11 +96,12 @@ class RulesStage:
         try:
             if self._disturbed:
                 self._claim_again(batch)
+            self._passable |= self._clock.ready()
             if batch.records:
                 self._work(batch)
             elif not batch.ends:
                 self._producer.tend()
-                self._settle_ends()
+                self._settle({})
             if time.monotonic() - self._looked > HEARTBEAT_S:
                 self._look()
         except Fenced:
@@ -102,6 +113,10 @@ class RulesStage:
             partition = self._partitions.get(place)
             if partition is not None and place not in self._disturbed and end > partition.next:
                 self._ends[place] = end
+        self._clock.own(
+            (partition.number for partition in self._partitions.values()),
+            (partition.number for partition in self._partitions.values() if partition.sweeping),
+        )
         if self._partitions and not self._disturbed:
             self._program.health.ready(partitions=len(self._partitions))
 
@@ -126,18 +141,19 @@ class RulesStage:
         taken, moved = self._taken(batch)
         self._records.observe(sum(len(records) for records in taken.values()))
         clock = time.perf_counter()
-        loaded = self._loaded(taken)
+        reaches = {place: self._partitions[place].reach(records) for place, records in taken.items()}
+        loaded = self._loaded(taken, reaches)
         clock = self._spent("load", clock)
         work: dict[Place, Work] = {}
         for place, records in taken.items():
             if place in loaded:
-                to = max(records[-1].offset() + 1, batch.ends.pop(place, 0))
-                work[place] = self._partitions[place].fold(records, loaded[place].states, to)
+                end = batch.ends.pop(place, 0)
+                to = max(records[-1].offset() + 1, end)
+                work[place] = self._partitions[place].fold(records, loaded[place], reaches[place], to)
+                if work[place].cut:
+                    moved.add(place)
         clock = self._spent("decide", clock)
-        self._publish(work)
-        clock = self._spent("publish", clock)
-        self._apply(work)
-        self._spent("apply", clock)
+        self._settle(work, clock)
         for done in work.values():
             count_replayed(done)
         again = {place: self._partitions[place].next for place in moved if place in work and place in self._partitions}
@@ -166,10 +182,13 @@ class RulesStage:
                 taken[place] = now
         return taken, moved
 
-    def _loaded(self, taken: Mapping[Place, list[Record]]) -> dict[Place, Loaded]:
+    def _loaded(
+        self, taken: Mapping[Place, list[Record]], reaches: Mapping[Place, Reach | None]
+    ) -> dict[Place, Loaded]:
         """States of those partitions whose position in Redis is where I left it; the others are to be claimed."""
         asked = {place[1]: self._partitions[place].entities(records) for place, records in taken.items()}
-        answers = self._store.load(asked) if asked else {}
+        wide = {place[1]: reach for place, reach in reaches.items() if reach is not None}
+        answers = self._store.load(asked, wide) if asked else {}
         loaded = {}
         for place in taken:
             answer = answers[place[1]]
@@ -194,13 +213,31 @@ class RulesStage:
             ]
             if done.to > partition.committed:
                 offsets[place] = (done.to, commit_metadata(partition.identity["topic_id"], done.to))
-        if not offsets:
+        ticks = self._ticks(work)
+        outputs += [
+            Output(self._journal, None, TICK.encode({"due": due}), partition=place[1]) for place, due in ticks.items()
+        ]
+        if not offsets and not ticks:
             return
         self._producer.publish(outputs, offsets, self._consumer.group_metadata)
         for place, (to, _) in offsets.items():
             self._partitions[place].committed = to
+        for place, due in ticks.items():
+            self._partitions[place].asked_for, self._partitions[place].owed = due, None
         for done in work.values():
             count(done)
+
+    def _ticks(self, work: Mapping[Place, Work]) -> dict[Place, int]:
+        """The ticks to append now: one at a time for each partition, none where records are folded again."""
+        passable, self._passable = self._passable, {}
+        ticks = {}
+        for place, partition in self._partitions.items():
+            due = partition.owed or passable.get(place[1])
+            at = work[place].to if place in work else partition.next
+            may = partition.asked_for is None and at >= partition.committed and place not in self._disturbed
+            if due is not None and may:
+                ticks[place] = due
+        return ticks
 
     def _apply(self, work: Mapping[Place, Work]) -> None:
         self._batches += 1
@@ -210,7 +247,7 @@ class RulesStage:
             if done.fold is not None:
                 meta["fold"] = done.fold
             token = f"{self._token}:{self._batches}"
-            batches.append(Apply(place[1], done.start, done.to, token, meta, done.states))
+            batches.append(Apply(place[1], done.start, done.to, token, meta, done.states, done.timers, done.opened))
         answers = self._applied(batches)
         for place, done in work.items():
             if answers[place[1]] in ("ok", "done"):
@@ -235,16 +272,24 @@ class RulesStage:
 
     # -- idle -------------------------------------------------------------------------------------------------------
 
-    def _settle_ends(self) -> None:
-        """Commit and apply end positions, which lie past transaction markers, so that idle looks idle."""
-        work = {}
+    def _settle(self, work: dict[Place, Work], clock: float | None = None) -> None:
+        """Publish and apply the work, and end positions beside it: they lie past transaction markers, so that idle
+        looks idle, and so that time need not wait for a partition that is quiet among busy ones."""
         for place, end in self._ends.items():
             partition = self._partitions.get(place)
             if partition is not None and end > partition.next and place not in self._disturbed:
-                work[place] = Work(partition.next, end)
+                work.setdefault(place, Work(partition.next, end))
         self._ends.clear()
         self._publish(work)
+        clock = self._spent("publish", clock) if clock is not None else None
         self._apply(work)
+        if clock is not None:
+            self._spent("apply", clock)
+
+    def _raw_topics(self) -> list[str]:
+        """Full names of what validation reads."""
+        named = {name for source in self._follower.catalog.sources.values() for name in source.topics}
+        return [self._settings.topic(name) for name in {*RAW, *named}]
 
     def _look(self) -> None:
         """Notice a Redis that went back where there is no traffic, and show the lag."""

@@ -15,6 +15,7 @@ from schemas.dead_letter import DeadLetter, write_dead_letter
 from schemas.envelope import Undecodable
 from schemas.plan import Plan
 from schemas.raw import read
+from schemas.requests import REQUESTS_BY_NAME
 from schemas.step import Emit, Step
 
 STAGE = "validation"
@@ -33,8 +34,8 @@ class Judged:
 
 
 class Judge:
-    """``planned``: the display names of the plan. ``sources``: ids that may be counted by name. ``stripped`` is what
-    ``step`` counts left-out properties in, by event."""
+    """``planned``: the display names of the plan, and those of requests. ``sources``: ids that may be counted by name.
+    ``stripped`` is what ``step`` counts left-out properties in, by event."""
 
     def __init__(
         self, journal: str, dead_letters: str, step: Step, plan: Plan, sources: Set[str], stripped: Counter[str]
@@ -42,7 +43,8 @@ class Judge:
         self._journal = journal
         self._dead_letters = dead_letters
         self._step = step
-        self._names: Mapping[str, str] = {name: schema.names[0] for name, schema in plan.by_name.items()}
+        names = {**plan.by_name, **REQUESTS_BY_NAME}
+        self._names: Mapping[str, str] = {name: schema.names[0] for name, schema in names.items()}
         self._sources = sources
         self._stripped = stripped
         self.planned = frozenset(self._names.values())

@@ -175,6 +175,11 @@ class ValidationStage:
         self._seconds["judge"].observe(time.perf_counter() - clock)
         if self._blown(judged):
             return
+        # Ends of quiet partitions go along: nothing that waits for us to pass them shall wait for an idle moment.
+        ends = self._ends.items()
+        offsets |= {
+            place: end for place, end in ends if place not in offsets and end > self._claims.next.get(place, end)
+        }
         outputs: list[Output] = []
         planned = self._view.judge.planned
         for part in judged:

@@ -1,6 +1,6 @@
 """The catalog as a value: the fold of the catalog topic.
 
-Keys: ``event/<Name>@<version>``, ``condition/<id>@<hash>`` and ``offer/<id>@<hash>`` never change once written;
+Keys: ``event/<Name>@<version>`` and ``condition/<id>@<hash>``, ``offer/…``, ``settings/…`` never change once written;
 ``source/<id>`` and ``key/<sha256>`` are replaced or removed; ``ruleset/<hash>`` lists what it is made of; ``head``
 names what is current; ``release/<serial>`` remembers what was, and who made it so. Values are JSON.
 """

@@ -1,94 +1,127 @@
-"""Conditions as trees of nodes that ask the hits of their leaves. Compiled once, asked per event."""
+"""Conditions ready to be asked: trees of leaves and groups, compiled once from their definitions.
+
+What each of them means is in docs/rules.md. Times and durations are milliseconds.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
+from offerflow.rules.events import Event
 from offerflow.rules.expressions import Test
-from offerflow.rules.state import LeafState
 
-Hits = Mapping[int, LeafState]
-"""The hits a condition is asked of: leaf key to its state. Leaves without hits are absent."""
+Getter = Callable[[Event], Any]
+"""The value of a property, None if it is missing or of another type than the measure wants."""
+
+ANY_EVENT = "*"
+MeasureKind = Literal["count", "sum", "min", "max", "average", "distinct", "days", "streak", "gap"]
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a measure compares with; all that are given must hold. For ``gap`` they are milliseconds."""
+
+    at_least: Decimal | int | None = None
+    more_than: Decimal | int | None = None
+    at_most: Decimal | int | None = None
+    less_than: Decimal | int | None = None
+    exactly: Decimal | int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """``zone`` for days and streaks."""
+
+    kind: MeasureKind
+    bounds: Bounds
+    zone: ZoneInfo | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Which hits count. ``since_entry``: only those after the instance began (completion and exit); ``within``:
+    rolling; ``start`` and ``end``: fixed, inclusive."""
+
+    since_entry: bool = False
+    within: int | None = None
+    start: int | None = None
+    end: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """``at_least`` events of one type that pass ``test``. ``key`` is a hash of what is counted, so that two
-    conditions that count the same share one state. ``reads`` are the properties that ``test`` looks at."""
+    """Events of one type (or any, ``*``) that pass ``test``, measured. ``key`` is a hash of everything the leaf says.
+    ``value`` gives what is measured, or correlated by ``same``; None where events alone count. ``reads``: properties
+    that ``test`` and ``value`` look at. ``text`` is the leaf for people; ``reversible``: a refund may take hits out."""
 
     key: int
     event_type: str
     event_name: str
-    at_least: int
     test: Test | None
-    reads: frozenset[str] = frozenset()
+    value: Getter | None
+    measure: Measure
+    window: Window
+    reads: frozenset[str]
+    max_hits: int
+    text: str
+    reversible: bool = False
 
-    def holds(self, hits: Hits) -> bool:
-        state = hits.get(self.key)
-        return state is not None and len(state.hits) >= self.at_least
 
-    def leaves(self) -> Iterator[Leaf]:
-        yield self
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    """Hits of ``steps`` in order. Each step's ``value`` is that of ``same``, or None."""
 
-    def proof(self, hits: Hits) -> Iterator[Leaf]:
-        if self.holds(hits):
-            yield self
+    key: int
+    steps: tuple[Leaf, ...]
+    within: int | None
+    since_entry: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """No hit of ``event`` within ``within`` after one of ``after``; ``value`` of both is that of ``same``, or None.
+    ``key`` is also that of the hits its timers make."""
+
+    key: int
+    event: Leaf
+    after: Leaf
+    within: int
+    since_entry: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A test of the traits ``reads``."""
+
+    test: Callable[[Mapping[str, Any]], bool]
+    reads: frozenset[str]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class InOffer:
+    offer: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CompletedOffer:
+    offer: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Conditions joined; the kinds of joining are below."""
+    """``all``, ``any`` or ``none`` of ``nodes``. ``name``: the named condition this stands for, if it is one."""
 
+    kind: Literal["all", "any", "none"]
     nodes: tuple[Node, ...]
 
-    def leaves(self) -> Iterator[Leaf]:
-        for node in self.nodes:
-            yield from node.leaves()
 
-
-class All(Group):
-    """True when every node holds."""
-
-    __slots__ = ()
-
-    def holds(self, hits: Hits) -> bool:
-        return all(node.holds(hits) for node in self.nodes)
-
-    def proof(self, hits: Hits) -> Iterator[Leaf]:
-        if self.holds(hits):
-            for node in self.nodes:
-                yield from node.proof(hits)
-
-
-class AnyOf(Group):
-    """True when at least one node holds; all that hold are its proof."""
-
-    __slots__ = ()
-
-    def holds(self, hits: Hits) -> bool:
-        return any(node.holds(hits) for node in self.nodes)
-
-    def proof(self, hits: Hits) -> Iterator[Leaf]:
-        for node in self.nodes:
-            yield from node.proof(hits)
-
-
-class NoneOf(Group):
-    """True when no node holds; it proves by absence, so no hit is its evidence."""
-
-    __slots__ = ()
-
-    def holds(self, hits: Hits) -> bool:
-        return not any(node.holds(hits) for node in self.nodes)
-
-    def proof(self, hits: Hits) -> Iterator[Leaf]:
-        return iter(())
-
-
-Node = Leaf | All | AnyOf | NoneOf
-
-
-def holds_of_nothing(node: Node) -> bool:
-    """Whether the condition is true of an entity that never did anything: useless as entry or completion."""
-    return node.holds({})
+Node = Leaf | Sequence | Absent | Profile | InOffer | CompletedOffer | Group

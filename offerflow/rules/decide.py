@@ -1,180 +1,217 @@
-"""The decision: fold one event into the state of its entity and say what follows. Pure.
+"""The decision: fold one record into the state of its entity and say what follows. Pure.
 
-Order within one event: completions of instances that are open, then entries. What the event enters it does not
-complete. Announced in the order OfferEntered, RewardSatisfied, OfferExited.
+One event, in the order of docs/rules.md:
+
+1. If no rule in force reads its type, it leaves no trace.
+2. The entity's own timers that are due at T fire, and its instances of withdrawn offers exit.
+3. If it is too late, it is ignored.
+4. If it is a repeat it is ignored; if its id was seen with other content, it is a conflict.
+5. The clock moves, and what it reverses is taken back.
+6. It becomes a hit of the leaves that count it; traits and watches are updated.
+7. Completions are asked, then exits, then entries.
+8. Outputs are announced in their order.
+
+If any of it raises, the state may be half changed: the caller throws it away.
 """
 
 from __future__ import annotations
 
-from offerflow.rules.conditions import Leaf, Node
+from offerflow.rules.absences import watch
+from offerflow.rules.asks import NAMES, carry_out
+from offerflow.rules.consequences import finish, follow, nothing_follows
 from offerflow.rules.events import Event, EventType
-from offerflow.rules.ids import instance_id, output_id
+from offerflow.rules.firing import consume, fire_timer, withdraw
+from offerflow.rules.hits import Added, count, settle
 from offerflow.rules.live import LiveRules
-from offerflow.rules.memory import remember_event, remember_fact
-from offerflow.rules.outcomes import (
-    Conflict,
-    Duplicate,
-    Evidence,
-    Folded,
-    OfferEntered,
-    OfferExited,
-    Output,
-    Refusal,
-    RewardSatisfied,
-    Unread,
-    Verdict,
-)
-from offerflow.rules.ruleset import Offer
-from offerflow.rules.state import MAX_EVIDENCE, EntityState, Hit, Instance, LeafState
+from offerflow.rules.memory import ConflictError, remember_event, remember_fact, remember_request
+from offerflow.rules.outcomes import Decision, Evidence, Verdict
+from offerflow.rules.reading import Reading
+from offerflow.rules.record import Record
+from offerflow.rules.refunds import reverse, reversed_before
+from offerflow.rules.requests import Request
+from offerflow.rules.state import EntityState, Status
+from offerflow.rules.timers import first_due, first_fire_at
+from offerflow.rules.traits import learn
 
-_FOLDED = Folded()
-_UNREAD = Unread()
-_DUPLICATE = Duplicate()
+_UNREAD = Decision(Verdict.UNREAD, changed=False)
+_FOLDED = Decision(Verdict.FOLDED)
+_NOTHING: list[Decision] = []
 
 
-def decide(rules: LiveRules, entity: str, state: EntityState, event: Event, event_type: EventType) -> Verdict:
-    """Fold ``event`` into ``state``, which is changed in place unless the verdict is Unread or Conflict.
-
-    ``entity`` is the journal key such as ``u:42``; ``event_type`` the plan's entry for the event.
-    """
-    if event.type not in rules.reads:
+def decide(
+    rules: LiveRules, entity: str, state: EntityState, event: Event, event_type: EventType, now: int
+) -> Decision:  # fmt: skip
+    """Fold ``event`` into ``state``, which is changed in place. ``entity`` is the journal key such as ``u:42``;
+    ``event_type`` the plan's entry for the event; ``now`` is T, 0 before the first tick."""
+    reading = rules.reading(event_type)
+    if reading is None:
         return _UNREAD
-    memory = remember_event(state.ids, event)
-    if memory is None:
-        return _DUPLICATE
-    if isinstance(memory, Conflict):
-        return memory
-    state.ids = memory
-    if event_type.unique:
-        facts = remember_fact(state.facts, event, event_type)
+    settled = state.generation != rules.generation
+    if settled:
+        settle(rules, state)
+    before = _NOTHING
+    if (state.timer is not None and state.timer <= now) or rules.withdrawn:
+        before = _overdue(rules, entity, state, event.partition, now)
+    time, clock = event.time, state.clock
+    late = time < clock
+    if late and time < clock - rules.lateness and not event.exempt:
+        return _with(before, Decision(Verdict.TOO_LATE, changed=settled or bool(before)))
+    try:
+        ids = remember_event(state.ids, event)
+    except ConflictError as conflict:
+        return _with(before, Decision(Verdict.CONFLICT, detail=str(conflict), changed=settled or bool(before)))
+    if ids is None:
+        return _with(before, Decision(Verdict.DUPLICATE, changed=settled or bool(before)))
+    state.ids = ids
+    if reading.event_type.unique:
+        facts = remember_fact(state.facts, event, reading.event_type)
         if facts is None:
-            return _DUPLICATE
+            return _with(before, Decision(Verdict.DUPLICATE))
         state.facts = facts
-    announced: list[Output] = []
-    for instance in state.instances.values():
-        if instance.open:
-            announced += _complete(rules, instance, event)
-    entered, refusals = _enter(rules, entity, state, event)
-    if not announced and not entered and not refusals:
-        return _FOLDED
-    rewards = [output for output in announced if isinstance(output, RewardSatisfied)]
-    exits = [output for output in announced if isinstance(output, OfferExited)]
-    return Folded((*entered, *rewards, *exits), tuple(refusals))
+    if not late:
+        state.clock = time
+    state.turn += 1
+    added = Added()
+    if not late and not reading.special:
+        count(rules, state, reading, event, added, late)
+        if nothing_follows(state, reading, added.asked, time):
+            return _with(before, _FOLDED)
+        record = _record(rules, entity, state, reading, event, added, late)
+    else:
+        record = _record(rules, entity, state, reading, event, added, late)
+        if reading.reverses is not None:
+            reverse(record, reading, event)
+        if not (reading.reversed_by and reversed_before(record, reading, event)):
+            count(rules, state, reading, event, added, late)
+            if reading.starts or reading.ends:
+                watch(record, reading, event, now)
+        if reading.traits:
+            learn(record, reading, event)
+    follow(record, added.asked)
+    finish(record)
+    return _with(before, record.decision())
 
 
-def _enter(rules: LiveRules, entity: str, state: EntityState, event: Event) -> tuple[list[OfferEntered], list[Refusal]]:
-    leaves = [leaf for leaf in rules.ruleset.leaves.get(event.type, ()) if leaf.test is None or leaf.test(event)]
-    counting = [leaf for leaf in leaves if _counts(rules, state, leaf)]
-    if not counting:
-        return [], []
-    touched = {offer.id: offer for leaf in counting for offer in rules.ruleset.entries.get(leaf.key, ())}
-    hits = {key: leaf for key, leaf in state.leaves.items() if rules.generations.get(key) == leaf.generation}
-    rising = [touched[offer_id] for offer_id in sorted(touched) if not touched[offer_id].entry.holds(hits)]
-    for leaf in counting:
-        _hit(hits, leaf, event, rules.generations[leaf.key])
-    state.leaves = hits
-    entered: list[OfferEntered] = []
-    refusals: list[Refusal] = []
-    for offer in rising:
-        if not offer.entry.holds(hits):
-            continue
-        if offer.id in state.instances:
-            refusals.append(Refusal(offer.id, "already_in"))
-        elif offer.audience is not None and not offer.audience.holds(hits):
-            refusals.append(Refusal(offer.id, "not_in_audience"))
-        else:
-            entered.append(_entered(rules, entity, state, offer, event))
-    return entered, refusals
+def _record(
+    rules: LiveRules, entity: str, state: EntityState, reading: Reading, event: Event, added: Added, late: bool
+) -> Record:  # fmt: skip
+    proof = Evidence(event.event_id, reading.name, event.time, event.partition, event.offset)
+    record = Record(
+        rules, entity, state, event.time, event.received_at, event.partition, event.event_id, proof, late, event
+    )
+    record.touched, record.replaced = added.touched, added.replaced
+    return record
 
 
-def _counts(rules: LiveRules, state: EntityState, leaf: Leaf) -> bool:
-    """Whether a further hit can still matter to the leaf: beyond what it asks for, nothing is kept."""
-    known = state.leaves.get(leaf.key)
-    return known is None or known.generation != rules.generations[leaf.key] or len(known.hits) < leaf.at_least
+def ask(rules: LiveRules, entity: str, state: EntityState, request: Request, now: int) -> Decision:
+    """Fold a request into ``state``, which is changed in place. It takes steps 2 to 4 like an event, but does not move
+    the clock."""
+    settled = state.generation != rules.generation
+    if settled:
+        settle(rules, state)
+    before = _overdue(rules, entity, state, request.partition, now)
+    if request.time < state.clock - rules.lateness and not request.exempt:
+        return _with(before, Decision(Verdict.TOO_LATE, changed=settled or bool(before)))
+    ids = remember_request(state.ids, request.event_id, request.content_hash)
+    if ids is None:
+        return _with(before, Decision(Verdict.DUPLICATE, changed=settled or bool(before)))
+    state.ids = ids
+    state.turn += 1
+    name = NAMES[type(request).__name__]
+    proof = Evidence(request.event_id, name, request.time, request.partition, request.offset)
+    late = request.time < state.clock
+    record = Record(
+        rules, entity, state, request.time, request.received_at, request.partition, request.event_id, proof, late
+    )
+    carry_out(record, request)
+    return _with(before, record.decision())
 
 
-def _entered(rules: LiveRules, entity: str, state: EntityState, offer: Offer, event: Event) -> OfferEntered:
-    variant = offer.variant_of(entity)
-    instance = Instance(instance_id(offer.id, entity, event.event_id), offer.version, variant.id, event.time)
-    state.instances[offer.id] = instance
-    evidence, _ = _evidence(offer.entry, state.leaves, event, rules)
-    return OfferEntered(
-        id=output_id("OfferEntered", instance.id),
-        user_id=event.user_id,
-        anonymous_id=event.anonymous_id,
-        offer=offer.id,
-        offer_version=offer.version,
-        instance=instance.id,
-        variant=variant.id,
-        attributes=dict(variant.attributes),
-        entered_at=event.time,
-        ruleset=rules.ruleset.hash,
-        evidence=evidence,
+def fire(
+    rules: LiveRules, entity: str, state: EntityState, partition: int, offset: int, now: int
+) -> Decision | None:  # fmt: skip
+    """Fire the entity's next timer that is due at ``now``, None if there is none."""
+    if state.generation != rules.generation:
+        settle(rules, state)
+    timer = first_due(state, now)
+    return None if timer is None else fire_timer(rules, entity, state, timer, partition).decision()
+
+
+def skip(rules: LiveRules, state: EntityState, now: int) -> str:
+    """Take away the timer that ``fire`` would fire next, without any effect; says which it was."""
+    timer = first_due(state, now)
+    if timer is None:
+        return ""
+    said = consume(state, timer)
+    state.timer = first_fire_at(state)
+    return said
+
+
+def next_due(rules: LiveRules, state: EntityState, now: int | None = None) -> tuple[int, int] | None:
+    """(fire_at, due) of a timer, None if there is none: without ``now`` of the one that fires first of all, with it of
+    the one that ``fire`` fires next."""
+    if now is not None:
+        first = first_due(state, now)
+    elif state.timer is None:
+        return None
+    else:
+        first = first_due(state, state.timer)
+    return None if first is None else first[:2]
+
+
+def pending_exit(rules: LiveRules, state: EntityState) -> bool:
+    """Whether the entity is in an offer that was withdrawn."""
+    return bool(rules.withdrawn) and any(
+        one.status == Status.OPEN and one.offer in rules.withdrawn for one in state.instances
     )
 
 
-def _complete(rules: LiveRules, instance: Instance, event: Event) -> list[Output]:
-    offer = rules.versions[instance.version]
-    touched = False
-    for leaf in offer.completion_leaves.get(event.type, ()):
-        known = instance.leaves.get(leaf.key)
-        if (known is None or len(known.hits) < leaf.at_least) and (leaf.test is None or leaf.test(event)):
-            _hit(instance.leaves, leaf, event, 0)
-            touched = True
-    if not touched or offer.completion is None or not offer.completion.holds(instance.leaves):
-        return []
-    evidence, count = _evidence(offer.completion, instance.leaves, event, rules)
-    instance.open, instance.leaves = False, {}
-    variant = offer.variant(instance.variant)
-    outputs: list[Output] = []
-    if variant.reward is not None and event.user_id is not None:
-        outputs.append(
-            RewardSatisfied(
-                id=output_id("RewardSatisfied", instance.id, variant.reward.id, "user"),
-                user_id=event.user_id,
-                reward=variant.reward.id,
-                value=variant.reward.value,
-                currency=variant.reward.currency,
-                offer=offer.id,
-                variant=variant.id,
-                attributes=dict(variant.attributes),
-                instance=instance.id,
-                satisfied_at=event.time,
-                ruleset=rules.ruleset.hash,
-                evidence=evidence,
-                evidence_count=count,
-            )
-        )
-    outputs.append(
-        OfferExited(
-            id=output_id("OfferExited", instance.id),
-            user_id=event.user_id,
-            anonymous_id=event.anonymous_id,
-            offer=offer.id,
-            instance=instance.id,
-            variant=variant.id,
-            exited_at=event.time,
-        )
+def sweep(rules: LiveRules, entity: str, state: EntityState, offset: int, now: int) -> Decision:
+    """End the entity's instances of withdrawn offers."""
+    if state.generation != rules.generation:
+        settle(rules, state)
+    return _together(_withdraw(rules, entity, state, 0, now))
+
+
+def _overdue(rules: LiveRules, entity: str, state: EntityState, partition: int, now: int) -> list[Decision]:
+    """What should have happened by T."""
+    found = []
+    while (timer := first_due(state, now)) is not None:
+        found.append(fire_timer(rules, entity, state, timer, partition).decision())
+    if rules.withdrawn:
+        found += _withdraw(rules, entity, state, partition, now)
+    return found
+
+
+def _withdraw(rules: LiveRules, entity: str, state: EntityState, partition: int, now: int) -> list[Decision]:
+    at = max(now, state.clock)
+    leaving = [one for one in state.instances if one.status == Status.OPEN and one.offer in rules.withdrawn]
+    leaving.sort(key=lambda one: (rules.versions[one.version].offer.rank, one.offer, one.turn))
+    return [
+        withdraw(rules, entity, state, one, at, partition).decision()
+        for one in leaving
+        if one.status == Status.OPEN
+    ]  # fmt: skip
+
+
+def _with(before: list[Decision], decision: Decision) -> Decision:
+    return _together([*before, decision]) if before else decision
+
+
+def _together(decisions: list[Decision]) -> Decision:
+    """Several decisions as one: the outputs of all of them, and the last one's verdict."""
+    if not decisions:
+        return Decision(Verdict.FOLDED, changed=False)
+    last = decisions[-1]
+    return Decision(
+        last.verdict,
+        tuple(output for one in decisions for output in one.outputs),
+        tuple(refused for one in decisions for refused in one.refusals),
+        detail=last.detail,
+        changed=any(one.changed for one in decisions),
+        late=last.late,
+        rewards=tuple(reward for one in decisions for reward in one.rewards),
     )
-    return outputs
 
 
-def _hit(hits: dict[int, LeafState], leaf: Leaf, event: Event, generation: int) -> None:
-    known = hits.get(leaf.key)
-    if known is None:
-        known = hits[leaf.key] = LeafState(generation)
-    known.hits.append(Hit(event.event_id, event.time, event.offset))
-
-
-def _evidence(node: Node, hits: dict[int, LeafState], event: Event, rules: LiveRules) -> tuple[list[Evidence], int]:
-    """Newest last, in journal order, at most MAX_EVIDENCE; with the number there would be without that bound."""
-    leaves = {leaf.key: leaf for leaf in node.proof(hits)}
-    found = {
-        hit.offset: Evidence(hit.event_id, leaf.event_name, hit.time, event.partition, hit.offset)
-        for leaf in leaves.values()
-        for hit in hits[leaf.key].hits
-    }
-    if event.offset not in found:
-        name = rules.ruleset.names.get(event.type, event.type)
-        found[event.offset] = Evidence(event.event_id, name, event.time, event.partition, event.offset)
-    return [found[offset] for offset in sorted(found)][-MAX_EVIDENCE:], len(found)
+__all__ = ["ask", "decide", "fire", "next_due", "pending_exit", "skip", "sweep"]

@@ -21,17 +21,39 @@ class Kind(StrEnum):
     LIST = "list"
     MAP = "map"
     RECORD = "record"
+    SPAN = "duration"
     ANY = "any"
+
+    @property
+    def said(self) -> str:
+        """With its article: ``a number``, ``an enum``."""
+        if self is Kind.ANY:
+            return "a value whose type is not planned"
+        return f"an {self}" if self is Kind.ENUM else f"a {self}"
 
 
 @dataclass(frozen=True, slots=True)
 class PropertyType:
-    """One planned property. ``symbols`` for an enum, ``fields`` for a record; ``pii`` never reaches the rules."""
+    """One planned property. ``symbols`` for an enum, ``fields`` for a record; ``pii`` never reaches the rules.
+    ``integer``: a whole number of at most 64 bits; ``required``: never missing nor null; ``minimum`` and ``maximum``
+    as the plan bounds it."""
 
     kind: Kind
     symbols: tuple[str, ...] = ()
     fields: Mapping[str, PropertyType] = field(default_factory=dict)
     pii: bool = False
+    integer: bool = False
+    required: bool = False
+    minimum: float | None = None
+    maximum: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reverses:
+    """What an event takes back: events of the type ``event_type`` (record name) with the same value of ``by``."""
+
+    event_type: str
+    by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +64,11 @@ class EventType:
     names: tuple[str, ...]
     properties: Mapping[str, PropertyType]
     unique: tuple[str, ...] = ()
+    system: bool = False
+    sets_traits: bool = False
+    reverses: Reverses | None = None
+    reversed_by: frozenset[str] = frozenset()
+    """Values of ``by`` with which other event types reverse this one: properties that hits of it must remember."""
 
 
 class Event(msgspec.Struct, gc=False):
@@ -49,6 +76,7 @@ class Event(msgspec.Struct, gc=False):
 
     ``properties`` holds at least the properties that rules read. ``partition`` and ``offset`` are journal
     coordinates; they go into evidence and nowhere else. ``version`` is that of the schema it was written with.
+    ``exempt``: imported or replayed, so never too late.
     """
 
     type: str
@@ -64,3 +92,4 @@ class Event(msgspec.Struct, gc=False):
     partition: int
     offset: int
     version: int = 1
+    exempt: bool = False

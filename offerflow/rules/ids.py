@@ -6,6 +6,7 @@ Each id is the first 16 bytes, in hex, of SHA-256 over its UTF-8 fields, each af
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable
 
 
@@ -52,3 +53,29 @@ def output_id(record: str, instance: str, reward: str = "", side: str = "", n: i
 def fraction(*fields: str) -> int:
     """64 evenly spread bits of the fields, for choices that must stick."""
     return int.from_bytes(digest(*fields)[:8], "big")
+
+
+def content_hash(content: object) -> str:
+    """16 hex digits naming a JSON value: SHA-256 over its canonical text (sorted keys, no spaces)."""
+    return digest(json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False))[:8].hex()
+
+
+def short_id(event_id: str) -> bytes | str:
+    """An event id as the state keeps it: a UUID in its usual form as 16 bytes, any other id as it is."""
+    if len(event_id) == 36 and event_id[8] == event_id[13] == event_id[18] == event_id[23] == "-":
+        try:
+            short = bytes.fromhex(event_id.replace("-", ""))
+        except ValueError:
+            return event_id
+        # Blanks between bytes pass, capitals would come back as small letters.
+        if len(short) == 16 and event_id == event_id.lower():
+            return short
+    return event_id
+
+
+def long_id(event_id: bytes | str) -> str:
+    """The event id that ``short_id`` shortened."""
+    if isinstance(event_id, str):
+        return event_id
+    text = event_id.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -2,51 +2,104 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
-from offerflow.rules.conditions import Leaf
-from offerflow.rules.ruleset import Offer, Ruleset
+from offerflow.rules.asking import Condition, leaves_of, walk
+from offerflow.rules.conditions import Absent, Leaf, Profile
+from offerflow.rules.events import EventType
+from offerflow.rules.reading import Reading, Usage
+from offerflow.rules.ruleset import Prepared, Ruleset
 from offerflow.rules.state import PartitionState
+
+_NONE = Ruleset("")
 
 
 class LiveRules:
-    """A view of a partition's state through compiled rulesets; made anew at every activation, never changed.
+    """A view of a partition's state through compiled rulesets; made anew at every activation.
 
     ``compiled`` gives the ruleset of a hash; it is asked once per ruleset that has offers alive here.
     """
 
     def __init__(self, state: PartitionState, compiled: Callable[[str], Ruleset]) -> None:
-        self.ruleset = compiled(state.ruleset) if state.ruleset else Ruleset("", {}, {}, {})
+        self.ruleset = compiled(state.ruleset) if state.ruleset else _NONE
+        self.settings = self.ruleset.settings
+        self.lateness = self.settings.allowed_lateness
+        self.generation = state.generation
         self.generations = state.leaves
-        self.versions: Mapping[str, Offer] = {
-            offer.version: offer
-            for name in sorted(set(state.versions.values()))
-            for offer in compiled(name).offers.values()
-            if offer.version in state.versions
+        self.trait_generations = state.traits
+        self.active = {one.offer.id: one for one in self.ruleset.by_version.values()}
+        rulesets = [compiled(name) for name in sorted(set(state.versions.values()))]
+        self.versions: Mapping[str, Prepared] = {
+            version: prepared
+            for ruleset in rulesets
+            for version, prepared in ruleset.by_version.items()
+            if version in state.versions
         }
-        self.reads: Mapping[str, frozenset[str]] = _reads(
-            [self.ruleset.leaves, *(offer.completion_leaves for offer in self.versions.values())]
-        )
+        self.withdrawn = frozenset(one.id for one in self.ruleset.offers.values() if one.withdrawn)
+        self.usage = Usage(self.active.values(), self.versions.values())
+        self.entries_by_trait = _entries(self.active.values(), lambda entry: entry.traits)
+        self.entries_by_offer = _entries(self.active.values(), lambda entry: entry.offers)
+        types = {name: one for ruleset in (*rulesets, self.ruleset) for name, one in ruleset.event_types.items()}
+        self.types: Mapping[str, EventType] = types
+        """Planned events by record name, as the rulesets in force know them."""
+        self._readings: dict[str, Reading | None] = {}
+        for event_type in types.values():
+            self.reading(event_type)
+        self.reads: Mapping[str, frozenset[str]] = {
+            name: reading.reads for name, reading in self._readings.items() if reading is not None
+        }
         """Event types that any rule in force reads, with the properties it looks at: all other events leave no trace
         in the state."""
 
-
-def _reads(indexes: Iterable[Mapping[str, tuple[Leaf, ...]]]) -> dict[str, frozenset[str]]:
-    found: dict[str, frozenset[str]] = {}
-    for index in indexes:
-        for event_type, leaves in index.items():
-            found[event_type] = found.get(event_type, frozenset()).union(*(leaf.reads for leaf in leaves))
-    return found
+    def reading(self, event_type: EventType) -> Reading | None:
+        """What the rules do with events of a type, None if they do not read it."""
+        if event_type.name not in self._readings:
+            self._readings[event_type.name] = self.usage.reading(event_type)
+        return self._readings[event_type.name]
 
 
 def activate(state: PartitionState, ruleset: Ruleset) -> PartitionState:
-    """The partition's state after the activation of ``ruleset``. Leaves that stay keep counting, new ones start now."""
+    """The partition's state after the activation of ``ruleset``. Leaves that stay keep counting, new ones start now.
+    Leaves of completions and exits stay for good, since an instance may be asked them at any time."""
     generation = state.generation + 1
-    keys = sorted({leaf.key for leaves in ruleset.leaves.values() for leaf in leaves})
-    versions = {offer.version: ruleset.hash for offer in ruleset.offers.values()}
+    keys, lasting = set[int](), set(state.lasting)
+    traits, lasting_traits = set[str](), set(state.lasting_traits)
+    for prepared in ruleset.by_version.values():
+        for slot, condition in prepared.conditions():
+            named, read = counted_keys(condition), condition.traits
+            keys |= named
+            traits |= read
+            if slot in ("completion", "exit"):
+                lasting |= named
+                lasting_traits |= read
     return PartitionState(
         ruleset=ruleset.hash,
         generation=generation,
-        leaves={key: state.leaves.get(key, generation) for key in keys},
-        versions=versions | state.versions,
+        leaves={key: state.leaves.get(key, generation) for key in sorted(keys | lasting)},
+        versions={offer.version: ruleset.hash for offer in ruleset.offers.values()} | state.versions,
+        lasting=sorted(lasting),
+        traits={name: state.traits.get(name, generation) for name in sorted(traits | lasting_traits)},
+        lasting_traits=sorted(lasting_traits),
+        time=state.time,
+        sweep="" if any(offer.withdrawn for offer in ruleset.offers.values()) else None,
     )
+
+
+def counted_keys(condition: Condition) -> set[int]:
+    """The keys under which anything is kept for a condition."""
+    absent = {node.key for node in walk(condition.node) if isinstance(node, Absent)}
+    return {leaf.key for leaf in leaves_of([condition.node])} | absent
+
+
+def _entries(
+    offers: object, names: Callable[[Condition], frozenset[str]]
+) -> dict[str, tuple[Prepared, ...]]:  # fmt: skip
+    found: dict[str, list[Prepared]] = {}
+    for prepared in offers:  # type: ignore[attr-defined]
+        if prepared.entry is not None:
+            for name in names(prepared.entry):
+                found.setdefault(name, []).append(prepared)
+    return {name: tuple(sorted(some, key=lambda one: one.order)) for name, some in found.items()}
+
+
+__all__ = ["Leaf", "LiveRules", "Profile", "activate"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from enum import StrEnum
 
 import msgspec
 
@@ -95,26 +96,28 @@ class Refusal(msgspec.Struct, frozen=True):
     reason: str
 
 
-class Folded(msgspec.Struct, frozen=True):
-    """The event changed the state. ``outputs`` are in order of announcement."""
+class Verdict(StrEnum):
+    """What became of a record. ``FOLDED`` changed the state; ``UNREAD`` left no trace, since no rule reads it;
+    ``DUPLICATE``: the same event or fact again, not counted but perhaps remembered; ``CONFLICT``: an id seen before,
+    with other content, so the record is a dead letter; ``TOO_LATE``: too far behind its entity's clock."""
 
+    FOLDED = "folded"
+    UNREAD = "unread"
+    DUPLICATE = "duplicate"
+    CONFLICT = "conflict"
+    TOO_LATE = "too_late"
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """What folding one record came to. ``outputs`` are in order of announcement; timers of the entity that were due
+    may have fired before, so any verdict but ``UNREAD`` may come with outputs. ``changed``: whether the state is
+    another than before. ``late``: the event counted although its entity's clock, or a timer, was past it. ``rewards``:
+    (id of the reward, state it reached), ``void`` for a pending one that a refund took."""
+
+    verdict: Verdict
     outputs: tuple[Output, ...] = ()
     refusals: tuple[Refusal, ...] = ()
-
-
-class Unread(msgspec.Struct, frozen=True):
-    """No live rule reads the event; the state is as before."""
-
-
-class Duplicate(msgspec.Struct, frozen=True):
-    """The same event or the same fact again: not counted. A new id of a known fact is remembered all the same."""
-
-
-class Conflict(msgspec.Struct, frozen=True):
-    """An event id seen before, with other content; the state is as before and the record is a dead letter."""
-
-    detail: str
-
-
-Verdict = Folded | Unread | Duplicate | Conflict
-"""What ``decide`` makes of one event: exactly one of these."""
+    detail: str = ""
+    changed: bool = True
+    late: bool = False
+    rewards: tuple[tuple[str, str], ...] = ()

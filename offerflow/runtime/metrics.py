@@ -46,6 +46,15 @@ unreadable_outputs = Counter(
     "offerflow_unreadable_outputs_total", "Records in topics of outputs that are none; passed by", ["stage"]
 )
 duplicates = Counter("offerflow_duplicates_total", "Repeated events dropped by the fold", ["event"])
+late_events = Counter(
+    "offerflow_late_events_total", "Events that counted although their entity's clock was past them", ["event"]
+)
+too_late_events = Counter("offerflow_too_late_events_total", "Events too far behind their entity's clock", ["event"])
+ticks = Counter("offerflow_ticks_total", "Ticks folded")
+timers_pending = Gauge("offerflow_timers_pending", "Entities that wait for a timer", ["partition"])
+stream_time_lag_seconds = Gauge(
+    "offerflow_stream_time_lag_seconds", "How long the first timer of a partition has been due", ["partition"]
+)
 
 claims = Counter("offerflow_claims_total", "Claims of a partition", ["outcome"])
 apply_rejections = Counter("offerflow_apply_rejections_total", "Batches Redis refused because its position moved")
@@ -82,4 +91,22 @@ class LagGauge:
             lag_records.remove(self._stage, label)
         for label, offsets in shown.items():
             lag_records.labels(self._stage, label).set(offsets)
+        self._shown = set(shown)
+
+
+class TimeGauge:
+    """The timers of the partitions that are ours, as Redis has them."""
+
+    def __init__(self) -> None:
+        self._shown: set[str] = set()
+
+    def show(self, timers: Mapping[int, tuple[int | None, int]], now: int) -> None:
+        """``timers``: partition to when its first timer fires, if there is one, and how many entities have some."""
+        shown = {str(partition): found for partition, found in timers.items()}
+        for label in self._shown - shown.keys():
+            timers_pending.remove(label)
+            stream_time_lag_seconds.remove(label)
+        for label, (first, number) in shown.items():
+            timers_pending.labels(label).set(number)
+            stream_time_lag_seconds.labels(label).set(0 if first is None else max(0, now - first) / 1000)
         self._shown = set(shown)

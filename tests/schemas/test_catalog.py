@@ -7,7 +7,10 @@ from typing import Any
 import pytest
 
 from offerflow.catalog.view import Catalog
-from offerflow.rules.ruleset import ENGINE, RulesetProblems
+from offerflow.rules.compiling import RulesetProblems
+from offerflow.rules.compiling.truth import leaves
+from offerflow.rules.durations import DAY, MINUTE
+from offerflow.rules.ruleset import ENGINE
 from offerflow.runtime.errors import Refused
 from schemas.catalog import plan_of, ruleset_of
 from tests.schemas.samples import definition, field
@@ -47,7 +50,18 @@ def test_the_ruleset() -> None:
     """Offers compiled under the name of the ruleset, with the conditions and events it lists."""
     made = ruleset_of(catalog_of(), "r")
     assert made.hash == "r"
-    assert [leaf.event_name for leaf in made.offers["o"].entry.leaves()] == ["Bought it"]
+    assert [leaf.event_name for leaf in leaves(made.offers["o"].entry.condition)] == ["Bought it"]
+    assert made.settings.grace == 10 * MINUTE
+
+
+def test_a_ruleset_with_settings() -> None:
+    """The settings it lists are those of the compiled ruleset."""
+    settings = {"definition": {"kind": "settings", "id": "rules", "grace": "1m", "allowed_lateness": "1d"}}
+    names = ["event/Bought@2", "condition/c@1", "offer/o@1", "settings/rules@1"]
+    made = ruleset_of(
+        catalog_of(**{"settings/rules@1": settings, "ruleset/s": {"engine": ENGINE, "definitions": names}}), "s"
+    )
+    assert (made.settings.grace, made.settings.allowed_lateness) == (MINUTE, DAY)
 
 
 def test_a_ruleset_is_made_of_what_it_lists() -> None:

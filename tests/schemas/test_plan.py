@@ -215,7 +215,7 @@ def test_what_the_rules_learn() -> None:
     assert {name: one.kind for name, one in learnt.properties.items()} == kinds
     assert learnt == EventType("Bought", ("Bought it", "Bought"), learnt.properties, ("s",))
     assert learnt.properties["k"].symbols == ("A", "B")
-    assert learnt.properties["r"].fields == {"city": PropertyType(Kind.STRING)}
+    assert learnt.properties["r"].fields == {"city": PropertyType(Kind.STRING, required=True)}
     assert [name for name, one in learnt.properties.items() if one.pii] == ["p"]
 
 

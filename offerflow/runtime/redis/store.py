@@ -1,14 +1,15 @@
 """States of entities in Redis, per journal partition: load and apply, each one atomic script per partition.
 
-Layout: ``{of:<topic>:<partition>}:meta`` (hash: next, dirty, batch, fold, topic_id, cluster_id, group) and
-``{of:<topic>:<partition>}:st:<0..63>`` (hashes: entity -> packed state). Redis may lag the log, never lead it.
+Layout, all under ``{of:<topic>:<partition>}``: ``:meta`` (hash: next, dirty, batch, fold, topic_id, cluster_id, group),
+``:st:<0..63>`` (hashes: entity -> packed state), ``:tm`` (sorted set: entity by the T from which its first timer fires)
+and ``:open`` (sorted set without scores: entities in an offer). Redis may lag the log, never lead it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -41,20 +42,35 @@ class Meta:
     group: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How far a batch with ticks looks beyond its own entities: at most ``timers`` of those that fire by ``until``,
+    and at most ``swept`` entities that are in an offer and come after ``cursor``."""
+
+    until: int
+    timers: int
+    cursor: str = ""
+    swept: int = 0
+
+
 @dataclass(slots=True)
 class Loaded:
-    """One atomic read: the position, and the packed state of each entity asked for (None: new)."""
+    """One atomic read: the position, and the packed state of each entity asked for (None: new). With a Reach also
+    ``due``, entities by (fire_at, entity), and ``open``, entities in order; their states are among ``states``."""
 
     next: int
     dirty: bytes | None
     fold: bytes | None
     states: dict[str, bytes | None]
+    due: list[tuple[int, str]] = field(default_factory=list)
+    open: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
 class Apply:
     """One partition's batch: move ``next`` from ``start`` to ``to`` with these states. ``token`` names the batch, so
-    that trying again after an unclear answer is safe."""
+    that trying again after an unclear answer is safe. ``timers``: entity to the T from which its first timer fires,
+    None where it has none any more; ``opened``: whether an entity is in an offer now. Both only where that changed."""
 
     partition: int
     start: int
@@ -62,6 +78,8 @@ class Apply:
     token: str
     meta: dict[str, str | bytes]
     states: Mapping[str, bytes] = field(default_factory=dict)
+    timers: Mapping[str, int | None] = field(default_factory=dict)
+    opened: Mapping[str, bool] = field(default_factory=dict)
 
 
 class _ScriptsForgotten(Exception):
@@ -83,8 +101,8 @@ class StateStore:
             protocol=2,
         )
         self._scripts = {hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest(): text
-                         for text in (scripts.LOAD, scripts.APPLY, scripts.DROP)}  # fmt: skip
-        self._load, self._apply, self._drop = self._scripts
+                         for text in (scripts.LOAD, scripts.LOAD_DUE, scripts.APPLY, scripts.DROP)}  # fmt: skip
+        self._load, self._load_due, self._apply, self._drop = self._scripts
 
     def ping(self) -> None:
         self._call(self._redis.ping)
@@ -105,34 +123,47 @@ class StateStore:
         answers = self._call(pipeline.execute)
         return {partition: int(answer or 0) for partition, answer in zip(wanted, answers, strict=True)}
 
-    def load(self, asked: Mapping[int, Sequence[str]]) -> dict[int, Loaded]:
-        """Position and states of the entities of each partition; one round trip over all of them."""
+    def load(self, asked: Mapping[int, Sequence[str]], reaches: Mapping[int, Reach] | None = None) -> dict[int, Loaded]:
+        """Position and states of the entities of each partition, and what its Reach asks for; one round trip over all
+        of them."""
         pipeline = self._redis.pipeline(transaction=False)
         order: dict[int, list[str]] = {}
+        reaches = reaches or {}
         for partition, entities in asked.items():
-            keys, args, order[partition] = self._grouped(partition, dict.fromkeys(entities))
-            pipeline.evalsha(self._load, len(keys), *keys, *args)
+            parts = list(_bucketed(dict.fromkeys(entities)))
+            order[partition] = [entity for _, chunk in parts for entity in chunk]
+            reach = reaches.get(partition)
+            if reach is None:
+                keys = [self._key(partition), *(self._bucket(partition, n) for n, _ in parts)]
+                args = [one for _, chunk in parts for one in (str(len(chunk)), *chunk)]
+                pipeline.evalsha(self._load, len(keys), *keys, *args)
+            else:
+                keys = self._keys(partition)
+                start = f"({reach.cursor}" if reach.cursor else "-"
+                args = [one for n, chunk in parts for one in (str(n), str(len(chunk)), *chunk)]
+                pipeline.evalsha(self._load_due, len(keys), *keys, reach.until, reach.timers, start, reach.swept, *args)
         answers = self._run(pipeline)
-        loaded = {}
-        for (partition, entities), answer in zip(order.items(), answers, strict=True):
-            states = dict(zip(entities, answer[3:], strict=True))
-            loaded[partition] = Loaded(int(answer[0] or 0), answer[1], answer[2], states)
-        return loaded
+        return {
+            partition: _loaded(entities, answer, due=partition in reaches)
+            for (partition, entities), answer in zip(order.items(), answers, strict=True)
+        }
 
     def apply(self, batches: Sequence[Apply]) -> dict[int, str]:
         """Apply each partition's batch; answers as in scripts.APPLY. One round trip over all partitions."""
         pipeline = self._redis.pipeline(transaction=False)
         for batch in batches:
-            keys, states, _ = self._grouped(batch.partition, batch.states)
+            writes = list(self._writes(batch))
+            keys = [self._key(batch.partition), *(key for key, _, _ in writes)]
             meta = [part for item in batch.meta.items() for part in item]
-            args = (batch.start, batch.to, batch.token, len(meta), *meta, *states)
-            pipeline.evalsha(self._apply, len(keys), *keys, *args)
+            args = [one for _, command, values in writes for one in (command, len(values), *values)]
+            start = (batch.start, batch.to, batch.token, len(meta), *meta)
+            pipeline.evalsha(self._apply, len(keys), *keys, *start, *args)
         answers = self._run(pipeline)
         return {batch.partition: answer.decode() for batch, answer in zip(batches, answers, strict=True)}
 
     def drop(self, partition: int, token: bytes) -> bool:
         """Drop a partition whose last apply died half-way, if it is still the one that ``token`` marks."""
-        keys = [self._key(partition), *(self._bucket(partition, n) for n in range(BUCKETS))]
+        keys = self._keys(partition)
         pipeline = self._redis.pipeline(transaction=False)
         pipeline.evalsha(self._drop, len(keys), *keys, token)
         return bool(self._run(pipeline)[0])
@@ -145,6 +176,30 @@ class StateStore:
             found.update({entity.decode(): state for entity, state in bucket.items()})
         return found
 
+    def timers(self, partition: int) -> dict[str, int]:
+        """The T from which the first timer of each entity fires that has one, for comparing."""
+        found: Any = self._call(lambda: self._redis.zrange(self._timers(partition), 0, -1, withscores=True))
+        return {entity.decode(): int(fire_at) for entity, fire_at in found}
+
+    def opened(self, partition: int) -> set[str]:
+        """The entities of a partition that are in an offer, for comparing."""
+        found: Any = self._call(lambda: self._redis.zrange(self._opened(partition), 0, -1))
+        return {entity.decode() for entity in found}
+
+    def first_timers(self, partitions: Iterable[int]) -> dict[int, tuple[int | None, int]]:
+        """The T from which the first timer of each partition fires, if there is any, and how many entities have one;
+        one round trip."""
+        wanted = list(partitions)
+        pipeline = self._redis.pipeline(transaction=False)
+        for partition in wanted:
+            pipeline.zrange(self._timers(partition), 0, 0, withscores=True)
+            pipeline.zcard(self._timers(partition))
+        answers = self._call(pipeline.execute)
+        return {
+            partition: (int(first[0][1]) if first else None, int(count))
+            for partition, first, count in zip(wanted, answers[::2], answers[1::2], strict=True)
+        }
+
     def close(self) -> None:
         self._redis.close()
 
@@ -154,26 +209,32 @@ class StateStore:
     def _bucket(self, partition: int, n: int) -> str:
         return f"{{of:{self._topic}:{partition}}}:st:{n}"
 
-    def _grouped(
-        self, partition: int, states: Mapping[str, bytes | None]
-    ) -> tuple[list[str], list[str | int | bytes], list[str]]:
-        """KEYS and the per-bucket part of ARGV, and the entities in the order they stand there."""
-        buckets: dict[int, list[str]] = {}
-        for entity in states:
-            buckets.setdefault(zlib.crc32(entity.encode()) % BUCKETS, []).append(entity)
-        keys, args, order = [self._key(partition)], [], []  # type: list[str], list[str | int | bytes], list[str]
-        for n, entities in buckets.items():
-            for at in range(0, len(entities), CHUNK):
-                chunk = entities[at : at + CHUNK]
-                keys.append(self._bucket(partition, n))
-                order += chunk
-                parts: list[str | int | bytes] = []
-                for entity in chunk:
-                    parts.append(entity)
-                    if (state := states[entity]) is not None:
-                        parts.append(state)
-                args += [len(parts), *parts]
-        return keys, args, order
+    def _timers(self, partition: int) -> str:
+        return f"{{of:{self._topic}:{partition}}}:tm"
+
+    def _opened(self, partition: int) -> str:
+        return f"{{of:{self._topic}:{partition}}}:open"
+
+    def _keys(self, partition: int) -> list[str]:
+        """Everything a partition has, in the order that scripts expect."""
+        buckets = [self._bucket(partition, n) for n in range(BUCKETS)]
+        return [self._key(partition), self._timers(partition), self._opened(partition), *buckets]
+
+    def _writes(self, batch: Apply) -> Iterator[tuple[str, str, list[str | int | bytes]]]:
+        """Key, command and arguments of each write."""
+        for n, entities in _bucketed(batch.states):
+            pairs = [part for entity in entities for part in (entity, batch.states[entity])]
+            yield self._bucket(batch.partition, n), "HSET", list(pairs)
+        timers, opened = self._timers(batch.partition), self._opened(batch.partition)
+        firing = [(at, entity) for entity, at in batch.timers.items() if at is not None]
+        for key, items in (timers, firing), (opened, [(0, entity) for entity, now in batch.opened.items() if now]):
+            for at in range(0, len(items), CHUNK):
+                yield key, "ZADD", [part for item in items[at : at + CHUNK] for part in item]
+        silent: list[str | int | bytes] = [entity for entity, at in batch.timers.items() if at is None]
+        outside: list[str | int | bytes] = [entity for entity, now in batch.opened.items() if not now]
+        for key, gone in (timers, silent), (opened, outside):
+            for at in range(0, len(gone), CHUNK):
+                yield key, "ZREM", gone[at : at + CHUNK]
 
     def _run(self, pipeline: Pipeline) -> list[Any]:
         """Execute a pipeline of scripts. A Redis that was restarted has forgotten them: teach it and run again,
@@ -198,3 +259,30 @@ class StateStore:
             raise RedisDown(
                 f"Redis at {self._where} does not do its work ({error}); is it running, is the address right?"
             ) from None
+
+
+def _bucketed(entities: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
+    """The entities by the number of their bucket, no more than CHUNK at once."""
+    buckets: dict[int, list[str]] = {}
+    for entity in entities:
+        buckets.setdefault(zlib.crc32(entity.encode()) % BUCKETS, []).append(entity)
+    for n, found in buckets.items():
+        for at in range(0, len(found), CHUNK):
+            yield n, found[at : at + CHUNK]
+
+
+def _loaded(entities: Sequence[str], answer: list[Any], *, due: bool) -> Loaded:
+    """What LOAD, or LOAD_DUE, answered about these entities."""
+    loaded = Loaded(int(answer[0] or 0), answer[1], answer[2], {})
+    at = 3
+    if due:
+        timers = answer[4 : 4 + 3 * answer[3]]
+        loaded.due = [(int(float(t)), name.decode()) for name, t in zip(timers[::3], timers[1::3], strict=True)]
+        loaded.states |= zip((entity for _, entity in loaded.due), timers[2::3], strict=True)
+        at = 4 + len(timers)
+        opened = answer[at + 1 : at + 1 + 2 * answer[at]]
+        loaded.open = [name.decode() for name in opened[::2]]
+        loaded.states |= zip(loaded.open, opened[1::2], strict=True)
+        at += 1 + len(opened)
+    loaded.states |= zip(entities, answer[at:], strict=True)
+    return loaded

@@ -1,16 +1,12 @@
-"""Questions about entries: the offers somebody is in, and how many came and went."""
+"""Questions about entries: how many came and went."""
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import msgspec
-from sqlalchemy import Connection, and_, case, func, or_, select
+from sqlalchemy import Connection, case, func, select
 
-from offerflow.runtime.store.outcomes import entries, storable
-
-Entry = dict[str, Any]
-"""A row of the table ``entry`` with attributes and evidence decoded."""
+from offerflow.runtime.store.outcomes import entries
 
 
 class Numbers(NamedTuple):
@@ -19,19 +15,6 @@ class Numbers(NamedTuple):
     entered: int
     inside: int
     completed: int
-
-
-def open_entries(connection: Connection, user: str, now: int) -> list[Entry]:
-    """What the user entered and has not left, the oldest first; at most 1,000."""
-    still = or_(entries.c.expires_at.is_(None), entries.c.expires_at > now)
-    mine = and_(entries.c.user_id == storable(user), entries.c.entered_at.is_not(None), entries.c.exited_at.is_(None))
-    found = connection.execute(
-        select(entries).where(mine, still).order_by(entries.c.entered_at, entries.c.instance).limit(1000)
-    )
-    return [
-        {**row, "attributes": msgspec.json.decode(row["attributes"]), "evidence": msgspec.json.decode(row["evidence"])}
-        for row in found.mappings()
-    ]
 
 
 def entry_numbers(connection: Connection) -> dict[str, Numbers]:

@@ -238,10 +238,12 @@ def test_everything_is_there_for_programs(deployed: Deployed) -> None:
     """The JSON of a line carries values, not only sentences."""
     deployed.apply(ALL)
     (line,) = deployed.apply({"o.yaml": ALL["o.yaml"].replace("Old", "New")}).lines  # type: ignore[union-attr]
+    assert line.size is not None
     assert line.as_json() == {
         "action": "change", "kind": "offer", "id": "o", "against": None,
         "details": [{"action": "change", "path": "name", "text": "name: Old -> New", "before": "Old", "after": "New"}],
         "effects": [
             {"kind": "note", "text": "users inside finish under the definition they began with", "names": []}
         ],
+        "bytes_per_user": {"typical": line.size.typical, "most": line.size.most},
     }  # fmt: skip

@@ -6,24 +6,24 @@ from typing import Any
 
 import pytest
 
-from consumers.rules import partition as module
 from consumers.rules.partition import Partition
-from offerflow.rules.conditions import Leaf
+from offerflow.rules import fold as module
 from offerflow.rules.events import Event
 from offerflow.rules.outcomes import OfferEntered, OfferExited, RewardSatisfied
-from offerflow.rules.state import unpack_entity, unpack_partition
+from offerflow.rules.state import unpack_partition
 from tests.consumers.rules.world import (
     SCHEMAS,
     Book,
     Journalled,
+    Outcome,
     activation,
     catalog_of,
     fold,
     happened,
+    offer,
     schema_of,
     tick,
 )
-from tests.offerflow.rules.samples import offer
 
 A, B = {"event": "A"}, {"event": "B"}
 TWO_A = {**A, "count": {"at_least": 2}, "where": "x >= 0 || !is_set(x)"}
@@ -56,7 +56,7 @@ def test_only_read_events_are_loaded(book: Book) -> None:
     events = [*journal(book, "A"), *journal(book, "Unread", entity="u:bob", start=2), tick(3)]
     assert partition.entities(events) == []
     assert partition.entities([activation(0, 0), *events]) == ["u:ann", "u:bob"]
-    partition.fold([activation(0, 0)], {}, 1)
+    partition.fold([activation(0, 0)], Outcome().load([], None), None, 1)
     assert partition.entities(events) == ["u:ann"]
 
 
@@ -76,7 +76,7 @@ def test_an_activation_moves_the_fold(book: Book) -> None:
     """The ruleset, its generation, and where the versions of old offers are defined are kept for the next claim."""
     found = fold(book, [activation(0, 0), activation(1, 1), activation(2, 2)])
     state = unpack_partition(found.fold)
-    assert (state.ruleset, state.generation, state.leaves) == ("r2", 3, {})
+    assert (state.ruleset, state.generation, set(state.leaves.values())) == ("r2", 3, {1})
     assert sorted(state.versions.values()) == ["r0", "r1"]
 
 
@@ -116,63 +116,55 @@ class BrokenRuleError(Exception):
     """What a rule of ours must never raise, and does here."""
 
 
-def break_on(book: Book, text: str) -> None:
-    """Make every leaf of r0 over A fail on events whose property s is ``text``."""
-    for leaf in book.ruleset("r0").leaves["A"]:
-        whole = leaf.test
-        assert whole is not None
+def broken_on(monkeypatch: pytest.MonkeyPatch, event_id: str) -> None:
+    """Have the rules fail, half-way, on the event of this id."""
+    whole = module.decide
 
-        def broken(event: Event, test: Any = whole) -> bool:
-            if event.properties.get("s") == text:
-                raise BrokenRuleError(text)
-            return bool(test(event))
+    def half(rules: Any, entity: str, state: Any, event: Event, *more: Any) -> Any:
+        decision = whole(rules, entity, state, event, *more)
+        if event.event_id == event_id:
+            state.leaves.clear()
+            raise BrokenRuleError(event_id)
+        return decision
 
-        object.__setattr__(leaf, "test", broken)
-        assert isinstance(leaf, Leaf)
+    monkeypatch.setattr(module, "decide", half)
 
 
 @pytest.mark.parametrize("sizes", [(), (1, 1, 1, 1, 1), (3, 1)])
 @pytest.mark.parametrize("at", [1, 2, 3])
-def test_a_rule_that_fails_costs_its_record_alone(sizes: tuple[int, ...], at: int) -> None:
+def test_a_rule_that_fails_costs_its_record_alone(
+    book: Book, monkeypatch: pytest.MonkeyPatch, sizes: tuple[int, ...], at: int
+) -> None:
     """One rule_error dead letter, and state and outputs as if a tick stood in the record's place: neither its id nor
-    its hits are kept, and the records around it count, wherever the batches are cut."""
-    reads_s = offer("o", {**TWO_A, "where": 'x >= 0 || s != "z" || !is_set(x)'}, B, reward={"id": "r"})
-    book = Book(catalog_of([[reads_s]]))
-    break_on(book, "boom")
-    good = journal(book, "A", "A", "B", properties={"s": "fine"})
-    bad = happened(at, book, "u:ann", {"name": "A", "event_id": "bad", "properties": {"s": "boom"}})
-    moved = [happened(n, book, "u:ann", {"name": name, "event_id": f"g{n}", "properties": {"s": "fine"}})
+    its hits are kept, though the state was changed half-way, and the records around it count, wherever the batches are
+    cut."""
+    broken_on(monkeypatch, "bad")
+    bad = happened(at, book, "u:ann", {"name": "A", "event_id": "bad"})
+    moved = [happened(n, book, "u:ann", {"name": name, "event_id": f"g{n}"})
              for n, name in zip([n for n in (1, 2, 3, 4) if n != at], ("A", "A", "B"), strict=True)]  # fmt: skip
     records = sorted([activation(0, 0), *moved, bad], key=Journalled.offset)
     found = fold(book, records, sizes)
     ((offset, letter),) = found.dead
     assert (offset, letter.reason) == (at, "rule_error")
-    assert "boom" in letter.detail
-    without = fold(book, [tick(at) if one is bad else one for one in records], sizes)
-    assert (found.states, found.outputs) == (without.states, without.outputs)
+    assert "bad" in letter.detail
+    without = fold(book, [tick(at, 0) if one is bad else one for one in records], sizes)
+    assert (found.states, found.timers, found.outputs) == (without.states, without.timers, without.outputs)
     assert len(found.outputs) == 3
-    assert good
 
 
-def test_a_rule_that_fails_half_way_leaves_no_half(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A state that was changed before the failure is not the one that is kept, nor shown to the next record."""
-    whole = module.decide
-
-    def half(rules: Any, entity: str, state: Any, event: Event, event_type: Any) -> Any:
-        verdict = whole(rules, entity, state, event, event_type)
-        if event.event_id == "bad":
-            state.leaves.clear()
-            raise BrokenRuleError("half-way")
-        return verdict
-
-    monkeypatch.setattr(module, "decide", half)
-    records = [activation(0, 0), *journal(book, "A"), happened(2, book, "u:ann", {"name": "A", "event_id": "bad"}),
-               *journal(book, "A", start=3)]  # fmt: skip
-    for sizes in ((), (2, 1, 1)):
-        found = fold(book, records, sizes)
-        assert [offset for offset, _ in found.dead] == [2]
-        assert [type(one) for one in found.outputs] == [OfferEntered]
-        assert len(unpack_entity(found.states["u:ann"]).ids) == 2 * 14
+def test_many_failures_cost_each_record_alone(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rule that fails on most of a batch, of several entities, leaves what the others make of theirs."""
+    broken_on(monkeypatch, "bad")
+    names = [f"u:{n}" for n in range(20)]
+    records = [activation(0, 0)]
+    for at in range(1, 400):
+        event_id = "bad" if at % 7 else f"g{at}"
+        records.append(happened(at, book, names[at % 20], {"name": "A", "event_id": event_id}))
+    found = fold(book, records)
+    assert [offset for offset, _ in found.dead] == [at for at in range(1, 400) if at % 7]
+    good = fold(book, [records[0], *(one for one in records[1:] if one.offset() % 7 == 0)])
+    assert (found.states, found.outputs) == (good.states, good.outputs)
+    assert good.outputs
 
 
 def test_a_failure_below_the_committed_offset_is_silent(book: Book) -> None:
@@ -188,7 +180,7 @@ def test_a_failure_below_the_committed_offset_is_silent(book: Book) -> None:
         (b"\x00\x00\x00\x03\xe8", "the rules failed"),
         (b"\x00\x00\x00\x03\xe8\xff\xff\xff\xff\xff\xff", "the rules failed"),
         (b"\x00\x00\x00\x00\x07body", "schema id 7"),
-        (b"\x00\x00\x00\x00\x03body", "schema id 3"),
+        (b"\x00\x00\x00\x00\x03body", "the rules failed on this request"),
         (b"\x01\x00\x00\x03\xe8", "schema id 0"),
         (b"\x00\x00", "schema id 0"),
         (b"", "schema id 0"),

@@ -11,6 +11,7 @@ from consumers.rules.partition import Partition, Work
 from offerflow.catalog.view import Catalog
 from offerflow.rules.outcomes import Output
 from offerflow.rules.ruleset import ENGINE, Ruleset
+from offerflow.runtime.redis.store import Loaded, Reach
 from schemas.announce import Announcer
 from schemas.catalog import plan_of, ruleset_of
 from schemas.codec import EventEncoder
@@ -18,10 +19,18 @@ from schemas.dead_letter import DeadLetter
 from schemas.journal import RULESET_ACTIVATED, TICK, EventReader
 from schemas.judge import judge
 from schemas.plan import EventSchema
-from tests.offerflow.rules.samples import NOON, Definition
+from schemas.requests import REQUESTS_BY_NAME
 
+NOON = 1_790_000_000_000
+MINUTE = 60_000
 NUMBER = 3
 JOURNAL = "t.journal"
+Definition = dict[str, Any]
+
+
+def offer(name: str, entry: Definition, completion: Any = None, **more: Any) -> Definition:
+    made = {"kind": "offer", "id": name, "entry": entry, **more}
+    return made if completion is None else {**made, "completion": completion}
 
 
 def schema_of(name: str, *names: str, unique: tuple[str, ...] = (), version: int = 1) -> dict[str, Any]:
@@ -45,6 +54,7 @@ class Journalled:
     at: int
     data: bytes | None
     entity: bytes | None = None
+    appended: int = NOON
 
     def topic(self) -> str:
         return JOURNAL
@@ -65,7 +75,7 @@ class Journalled:
         return None
 
     def timestamp(self) -> tuple[int, int]:
-        return (1, NOON)
+        return (1, self.appended)
 
 
 class Book:
@@ -105,42 +115,79 @@ def activation(at: int, ruleset: int) -> Journalled:
     return Journalled(at, RULESET_ACTIVATED.encode({"ruleset": f"r{ruleset}"}))
 
 
-def tick(at: int) -> Journalled:
-    return Journalled(at, TICK.encode({"due": NOON}))
+def tick(at: int, due: int = NOON, appended: int | None = None) -> Journalled:
+    return Journalled(at, TICK.encode({"due": due}), appended=due if appended is None else appended)
 
 
 def happened(at: int, book: Book, entity: str, arrival: dict[str, Any], schema_id: int | None = None) -> Journalled:
-    """An event of ``entity`` as validation would have written it."""
-    schema_id = schema_id or 1000 + [one["name"] for one in SCHEMAS].index(arrival["name"])
+    """An event or a request of ``entity`` as validation would have written it."""
+    request = REQUESTS_BY_NAME.get(arrival["name"])
+    if request is None:
+        schema_id = schema_id or 1000 + [one["name"] for one in SCHEMAS].index(arrival["name"])
+    schema = request or book.schema(schema_id or 0)
     kind, _, name = entity.partition(":")
-    body = judge(book.schema(schema_id), arrival.get("properties", {}), lambda _: None)
-    value = EventEncoder(schema_id).encode(
+    body = judge(schema, arrival.get("properties", {}), lambda _: None)
+    time = arrival.get("time", NOON)
+    value = EventEncoder(schema.id).encode(
         arrival.get("event_id") or f"e{at}", name if kind == "u" else None, name if kind == "a" else None,
-        arrival.get("time", NOON), NOON, arrival.get("source", "shop"), "backend", body,
+        time, arrival.get("received_at", max(time, NOON)), arrival.get("source", "shop"), "backend", body,
     )  # fmt: skip
     return Journalled(at, value, entity.encode())
 
 
 @dataclass
 class Outcome:
-    """What folding a journal came to. ``states`` and ``fold`` are what Redis would hold."""
+    """What folding a journal came to. ``states``, ``timers``, ``opened`` and ``fold`` are what Redis would hold."""
 
     states: dict[str, bytes] = field(default_factory=dict)
+    timers: dict[str, int] = field(default_factory=dict)
+    opened: set[str] = field(default_factory=set)
     fold: bytes | None = None
     outputs: list[Output] = field(default_factory=list)
     refusals: list[Any] = field(default_factory=list)
+    rewards: list[tuple[str, str]] = field(default_factory=list)
     duplicates: list[str] = field(default_factory=list)
+    late: list[str] = field(default_factory=list)
     dead: list[tuple[int, DeadLetter]] = field(default_factory=list)
+    ticks: int = 0
+    cuts: int = 0
     replayed: int = 0
     suppressed: int = 0
 
+    @property
+    def kept(self) -> tuple[Any, ...]:
+        """What Redis would hold."""
+        return self.states, self.timers, self.opened, self.fold
+
+    @property
+    def told(self) -> tuple[Any, ...]:
+        """What is counted or set aside."""
+        return self.refusals, self.rewards, self.duplicates, self.late, self.dead, self.ticks
+
+    def load(self, entities: Iterable[str], reach: Reach | None) -> Loaded:
+        """As the store does."""
+        loaded = Loaded(0, None, None, {entity: self.states.get(entity) for entity in entities})
+        if reach is not None:
+            firing = sorted((at, entity) for entity, at in self.timers.items() if at <= reach.until)
+            loaded.due = firing[: reach.timers]
+            loaded.open = [entity for entity in sorted(self.opened) if entity > reach.cursor][: reach.swept]
+            names = [*loaded.open, *(entity for _, entity in loaded.due)]
+            loaded.states |= {entity: self.states[entity] for entity in names}
+        return loaded
+
     def take(self, work: Work) -> None:
         self.states |= work.states
+        self.timers = {entity: at for entity, at in {**self.timers, **work.timers}.items() if at is not None}
+        self.opened = {entity for entity in {*self.opened, *work.opened} if work.opened.get(entity, True)}
         self.fold = work.fold or self.fold
         self.outputs += work.outputs
         self.refusals += work.refusals
+        self.rewards += work.rewards
         self.duplicates += work.duplicates
+        self.late += [*work.late, *work.too_late]
         self.dead += [(record.offset(), letter) for record, letter in work.dead_letters]
+        self.ticks += work.ticks
+        self.cuts += work.cut
         self.replayed += work.replayed
         self.suppressed += work.suppressed
 
@@ -158,10 +205,12 @@ def fold(
     partition = Partition(NUMBER, 0, committed, found.fold, {}, book)  # type: ignore[arg-type]
     while place < len(journal):
         taken = partition.cut(list(journal[place : place + next(upcoming, len(journal))]))
-        loaded = {entity: found.states.get(entity) for entity in partition.entities(taken)}
+        reach = partition.reach(taken)
+        loaded = found.load(partition.entities(taken), reach)
         partition.next = taken[0].offset()
-        found.take(partition.fold(taken, loaded, taken[-1].offset() + 1))
-        place += len(taken)
+        work = partition.fold(taken, loaded, reach, taken[-1].offset() + 1)
+        found.take(work)
+        place += sum(record.offset() < work.to for record in taken)
         if claim_again is not None and claim_again.random() < 0.3:
             partition = Partition(NUMBER, 0, committed, found.fold, {}, book)  # type: ignore[arg-type]
     return found

@@ -1,99 +1,105 @@
-"""The fold against tests.oracle, which asks every condition of the whole list of events after each of them."""
+"""The engine against tests.oracle, which recomputes everything of lists: generated rulesets and journals.
+
+``python -m tests.oracle.pairs`` plays as many more as one likes. What fails here is printed as small as it gets.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections import Counter
+from random import Random
 
-import msgspec
-from hypothesis import example, given, settings
+import pytest
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from offerflow.rules.outcomes import Conflict, Folded, OfferEntered, Output, RewardSatisfied
-from tests.offerflow.rules import strategies
-from tests.offerflow.rules.samples import TYPES, Definition, Entity, offer
-from tests.oracle import model
-from tests.oracle.fold import Entity as Oracle
-from tests.oracle.rules import in_force
-from tests.oracle.workspace import EventType, Workspace
+from tests.oracle.model import Placed
+from tests.oracle.pairs.agree import Both, Disagreement, Refused, run
+from tests.oracle.pairs.focus import FOCUSES
+from tests.oracle.pairs.pair import Pair, make, of_seed, written
+from tests.oracle.pairs.reached import LEAST
+from tests.oracle.pairs.shrink import shrink, smallest
+from tests.oracle.rules.entity import Outcome
 
-ORACLE_TYPES = {
-    name: EventType(one.name, 1, one.names, ("backend",), "strip", one.unique, False, {})
-    for one in TYPES.values()
-    for name in one.names
-}
+PAIRS_EACH = 100
+REACHED_IN = 700
 
 
-EVERYTHING = offer("z", {"all": [{"event": name, "count": {"at_least": 1000}} for name in strategies.NAMES]})
-"""Reads every event, so that both remember the same ids: which rules of old still read is another question."""
+@pytest.mark.parametrize("focus", FOCUSES)
+@settings(
+    max_examples=PAIRS_EACH, deadline=None, derandomize=True, database=None,
+    suppress_health_check=list(HealthCheck), report_multiple_bugs=False,
+)  # fmt: skip
+@given(random=st.randoms(use_true_random=False, note_method_calls=False))
+def test_agrees_with_the_oracle(focus: str, random: Random) -> None:
+    """Whatever the rules and whatever comes, in whatever order: the same verdicts, outputs, ids, evidence, refusals."""
+    agrees(make(random, focus), Random(0))
 
 
-def plan_of(definitions: list[Definition]) -> Workspace:
-    conditions = {one["id"]: one for one in definitions if one["kind"] == "condition"}
-    stripped = {name: {key: one[key] for key in one if key not in ("kind", "id")} for name, one in conditions.items()}
-    return Workspace(ORACLE_TYPES, {}, stripped, {one["id"]: one for one in definitions if one["kind"] == "offer"})
+@pytest.mark.parametrize("part", range(4))
+def test_agrees_on_pairs_of_a_seed(part: int) -> None:
+    """The first pairs of the long run, which anybody can repeat by their numbers."""
+    for number in range(part, 800, 4):
+        agrees(of_seed(1, number), Random(number))
 
 
-def placed(entity: str, arrival: dict[str, Any], offset: int) -> model.Placed:
-    kind, _, name = entity.partition(":")
-    event = model.Event(
-        arrival["name"], 1, arrival["event_id"] or f"e{offset}", name if kind == "u" else None,
-        name if kind == "a" else None, arrival["time"], arrival["time"], arrival["source"], "backend",
-        arrival["properties"],
-    )  # fmt: skip
-    return model.Placed(event, 3, offset)
+def test_every_feature_is_reached() -> None:
+    """The generator is not blind: each kind of output, reason and surprise comes up often enough."""
+    reached: Counter[str] = Counter()
+    for number in range(REACHED_IN):
+        try:
+            reached += run(of_seed(2, number))
+        except Refused:
+            reached["refused by the compiler"] += 1
+    missing = {name: (reached[name], least) for name, least in LEAST.items() if reached[name] < least}
+    assert not missing, f"reached less often than they should be (found, least): {missing}"
+    assert reached["refused by the compiler"] < REACHED_IN / 20
 
 
-def same(mine: Output, expected: model.Output, proof: bool) -> None:
-    """Every field the oracle vouches for, and evidence: only what counted, and enough of it if ``proof``."""
-    assert type(mine).__name__ == expected.record
-    for name, value in expected.fields.items():
-        assert getattr(mine, name) == value, name
-    if isinstance(mine, OfferEntered | RewardSatisfied):
-        assert mine.evidence[-1].journal_offset == expected.deciding.offset
-        for item in mine.evidence:
-            counted = expected.hits.get(item.event_id)
-            assert counted == msgspec.structs.asdict(item) or item is mine.evidence[-1]
-        assert expected.proves(frozenset(item.event_id for item in mine.evidence)) or not proof
+def test_replay_and_batches_change_nothing() -> None:
+    """Folded again, in one batch or with a batch end after every record, the journal leads to the same decisions and
+    leaves the same bytes behind."""
+    for number in range(100):
+        pair = of_seed(3, number)
+        try:
+            runs = [Both(pair, settles) for settles in (None, Random(number), Random(number), _Never())]
+        except Refused:
+            continue
+        for one in runs:
+            one.run()
+        assert all(one.said == runs[0].said for one in runs)
+        assert all(one.engine.state() == runs[0].engine.state() for one in runs)
 
 
-@settings(deadline=None, max_examples=80)
-@given(
-    rulesets=st.lists(strategies.rulesets(), min_size=1, max_size=3),
-    arrivals=st.lists(strategies.arrivals, min_size=15, max_size=25),
-    every=st.integers(4, 12),
-    name=st.sampled_from(["u:ann", "a:cookie"]),
-)
-@example(
-    rulesets=[[offer("o", {"event": "A"}, {"event": "A"}, reward={"id": "r", "value": "10 EUR"})]],
-    arrivals=[{"name": "A", "properties": {"key": "k1"}, "event_id": None, "time": 0, "source": "shop"}] * 3,
-    every=9,
-    name="u:ann",
-)
-def test_agrees_with_the_oracle(
-    rulesets: list[list[Definition]], arrivals: list[dict[str, Any]], every: int, name: str
-) -> None:
-    """Random events, repeats and conflicts among them, under random offers that change on the way: the same outputs
-    with the same fields and ids, in the announced order, and the same conflicts."""
-    rulesets = [[*one, EVERYTHING] for one in rulesets]
-    # An activation lies before the event whose offset follows its own.
-    activations = [(at * every - 1, f"r{at + 1}") for at in range(len(rulesets))]
-    rules = in_force([plan_of(one) for one in rulesets], activations)
-    entity, oracle = Entity(*rulesets[0], name=name), Oracle(name)
-    # What is absent of the absent is no evidence, though it counts: none of none of A.
-    proof = repr(rulesets).count("'none'") < 2
-    for offset, arrival in enumerate(arrivals):
-        if offset and offset % every == 0 and offset // every < len(rulesets):
-            entity.activate(*rulesets[offset // every])
-        in_power = [one for start, one in rules if start < offset][-1]
-        expected = oracle.take(placed(name, arrival, offset), in_power)
-        given = {key: arrival[key] for key in ("time", "source")} | arrival["properties"]
-        verdict = entity.take(arrival["name"], event_id=arrival["event_id"] or f"e{offset}", **given)
-        assert isinstance(verdict, Conflict) == any(isinstance(one, model.Conflict) for one in expected)
-        outputs = list(verdict.outputs) if isinstance(verdict, Folded) else []
-        by_id = {one.id: one for one in expected if isinstance(one, model.Output)}
-        assert sorted(one.id for one in outputs) == sorted(by_id)
-        for output in outputs:
-            same(output, by_id[output.id], proof)
-        assert [type(one).__name__ for one in outputs] == [one.record for one in by_id.values()]
-        entries = [one.offer for one in outputs if isinstance(one, OfferEntered)]
-        assert entries == sorted(entries)
+def test_a_disagreement_is_noticed() -> None:
+    """An oracle that misses one event of the journal does not agree with the engine, and the pair is printed small."""
+    pair = of_seed(1, 1)
+    both = Both(pair)
+    left_out = next(at for at, one in enumerate(pair.journal) if one.what == "event")
+    take = both.oracle.take
+
+    def deaf(entity: str, placed: Placed) -> Outcome:
+        return Outcome("unread") if placed.offset == pair.journal[left_out].offset else take(entity, placed)
+
+    both.oracle.take = deaf  # type: ignore[method-assign]
+    with pytest.raises(Disagreement):
+        both.run()
+    assert "ruleset 0" in written(pair)
+    small = shrink(pair, lambda one: any(entry.id == pair.journal[left_out].id for entry in one.journal))
+    assert [entry.id for entry in small.journal] == ["", pair.journal[left_out].id]
+
+
+class _Never(Random):
+    """Ends no batch."""
+
+    def randrange(self, *args: int) -> int:  # type: ignore[override]
+        return 1
+
+
+def agrees(pair: Pair, settles: Random) -> None:
+    try:
+        run(pair, settles)
+    except Refused:
+        return
+    except Disagreement:
+        small, why = smallest(pair)
+        pytest.fail(f"engine and oracle disagree on\n{small}\n{why}", pytrace=False)

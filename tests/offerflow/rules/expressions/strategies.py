@@ -7,8 +7,23 @@ from typing import Any
 from hypothesis import strategies as st
 
 from offerflow.rules.events import Event
-from offerflow.rules.expressions.syntax import Both, Compare, Either, IsSet, Literal, Member, Node, Not, Property
-from tests.offerflow.rules.samples import an_event
+from offerflow.rules.expressions.syntax import (
+    ON_STRINGS,
+    Arithmetic,
+    Both,
+    Call,
+    Compare,
+    Either,
+    IsSet,
+    Literal,
+    Member,
+    Negative,
+    Node,
+    Not,
+    Property,
+    Value,
+)
+from tests.offerflow.rules.expressions.samples import an_event
 
 RESERVED = {"true", "false", "null", "in"}
 
@@ -27,13 +42,14 @@ def trees(
     properties: st.SearchStrategy[Property] = any_property, values: st.SearchStrategy[Literal] = literals
 ) -> st.SearchStrategy[Node]:
     """Trees as ``parse`` can give them. A comparison has a property on one side at least, as the check demands."""
-    operands = st.tuples(properties, properties | values) | st.tuples(values, properties)
+    computed = _computed(properties, values)
+    operands = st.tuples(computed, computed | values) | st.tuples(values, computed)
     operators = st.sampled_from(["==", "!=", "<", "<=", ">", ">="])
     leaves: st.SearchStrategy[Node] = st.one_of(
         st.builds(Literal, st.booleans(), st.just(0)),
         properties,
         st.builds(lambda op, pair: Compare(op, pair[0], pair[1], 0), operators, operands),
-        st.builds(Member, properties, st.lists(values, max_size=3).map(tuple), st.just(0)),
+        st.builds(Member, computed, st.lists(values, max_size=3).map(tuple), st.just(0)),
         st.builds(IsSet, properties, st.just(0)),
     )
     return st.recursive(
@@ -45,6 +61,31 @@ def trees(
         ),
         max_leaves=8,
     )
+
+
+def _computed(properties: st.SearchStrategy[Property], values: st.SearchStrategy[Literal]) -> st.SearchStrategy[Value]:
+    """Properties, and what arithmetic and functions make of them."""
+    texts_only = values.filter(lambda one: isinstance(one.value, str))
+    return st.recursive(
+        properties,
+        lambda inner: st.one_of(
+            st.builds(Arithmetic, st.sampled_from("+-*/%"), inner, inner | values, st.just(0)),
+            st.builds(Negative, inner, st.just(0)),
+            st.builds(Call, st.sampled_from(["size", "lowerAscii"]), inner, st.none(), st.just(0)),
+            st.builds(
+                Call,
+                st.sampled_from([one for one in ON_STRINGS if one != "matches"]),
+                inner,
+                inner | texts_only,
+                st.just(0),
+            ),
+            st.builds(Call, st.just("matches"), inner, st.sampled_from(PATTERNS), st.just(0)),
+        ),
+        max_leaves=3,
+    )
+
+
+PATTERNS = [Literal(one, 0) for one in ("a", "^b", "a|b$", "[^a]")]
 
 
 def bare(node: Any) -> Any:
@@ -61,7 +102,14 @@ def depth(node: Any) -> int:
     """Levels of brackets that the canonical text of a tree needs."""
     if isinstance(node, Not):
         return 2 + depth(node.term)
-    return 1 + max(depth(node.left), depth(node.right)) if isinstance(node, Both | Either) else 0
+    if isinstance(node, Negative):
+        return 2 + depth(node.term)
+    if isinstance(node, Call):
+        return 1 + max(depth(node.target), depth(node.argument))
+    if isinstance(node, Member):
+        return depth(node.item)
+    chains = isinstance(node, Both | Either | Arithmetic | Compare)
+    return 1 + max(depth(node.left), depth(node.right)) if chains else 0
 
 
 _small = st.one_of(
@@ -96,4 +144,4 @@ def events(draw: st.DrawFn) -> Event:
     """Events whose properties are missing, of every scalar type, or records, so that comparisons meet all of them."""
     given = draw(st.fixed_dictionaries({}, optional={"p": _small, "q": _small, "r": _record}))
     who = draw(st.sampled_from([{}, {"user_id": None, "anonymous_id": "a"}, {"user_id": "b"}]))
-    return an_event("A", source=draw(st.sampled_from(["", "a", "shop"])), **who, **given)
+    return an_event(source=draw(st.sampled_from(["", "a", "shop"])), **who, **given)
