@@ -8,9 +8,15 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from offerflow.rules.definitions import NOT_YET, ConditionDefinition, OfferDefinition, SourceDefinition
+from offerflow.rules.compiling import compile_ruleset
+from offerflow.rules.definitions import (
+    NOT_YET,
+    ConditionDefinition,
+    OfferDefinition,
+    SettingsDefinition,
+    SourceDefinition,
+)
 from offerflow.rules.ids import instance_id, output_id
-from offerflow.rules.ruleset import compile_ruleset
 from schemas.envelope import decode
 from schemas.plan import Plan, parse_event_schema
 from schemas.raw import read
@@ -53,7 +59,7 @@ def documents() -> list[Any]:
 
 
 def demo() -> list[Any]:
-    paths = sorted((ROOT / "deploy" / "demo").rglob("*.yaml"))
+    paths = sorted((ROOT / "deploy" / "demo").glob("[co]*s/*.yaml"))  # conditions and offers
     return [d for path in paths for d in YAML(typ="safe", pure=True).load_all(path.read_text(encoding="utf-8"))]
 
 
@@ -68,8 +74,10 @@ def test_recipe_for_ids_agrees_with_the_rules() -> None:
 
 
 def test_envelope_and_event_schema_in_the_page_are_accepted() -> None:
-    """The JSON examples are a native envelope, the same as a CloudEvent, and an event schema that can be applied."""
-    envelope, cloud_event, event = blocks("json")
+    """The JSON examples are a native envelope, the same as a CloudEvent, an event schema that can be applied, and a
+    request."""
+    envelope, cloud_event, event, request = blocks("json")
+    assert decode(request.encode()).event == "offerflow.EnterOffer"
     native, cloud = decode(envelope.encode()), read(cloud_event.encode(), None)
     assert native.event == "Purchase Completed"
     for name in ("event", "user_id", "event_id", "time", "source", "properties"):
@@ -78,21 +86,26 @@ def test_envelope_and_event_schema_in_the_page_are_accepted() -> None:
 
 
 def test_definitions_in_the_page_are_accepted() -> None:
-    """The YAML examples are sources, a condition and an offer of the supported language, beside the demo workspace."""
+    """The YAML examples are sources, a condition, an offer and settings that compile beside the demo workspace."""
     conditions: dict[str, ConditionDefinition] = {}
+    settings: SettingsDefinition | None = None
     offers: dict[str, OfferDefinition] = {}
     for document in [*demo(), *documents()]:
         if isinstance(document, list):
             assert [SourceDefinition.model_validate(source).id for source in document]
         elif document["kind"] == "condition":
             conditions[document["id"]] = ConditionDefinition.model_validate(document)
-        else:
+        elif document["kind"] == "settings":
+            settings = SettingsDefinition.model_validate(document)
+        elif document["kind"] == "offer":
             offers[document["id"]] = OfferDefinition.model_validate(document)
-    files = sorted((ROOT / "schemas" / "events").glob("*.avsc"))
+    folders = ROOT / "schemas" / "events", ROOT / "deploy" / "demo" / "events"
+    files = sorted(file for folder in folders for file in folder.glob("*.avsc"))
     plan = Plan(
         parse_event_schema(json.loads(path.read_text(encoding="utf-8")), 1000 + n) for n, path in enumerate(files)
     )
-    assert "upgrade" in compile_ruleset("page", conditions, offers, plan.event_types()).offers
+    assert settings is not None
+    assert "upgrade" in compile_ruleset("page", conditions, offers, plan.event_types(), settings).offers
 
 
 @pytest.mark.parametrize("name", ["OfferEntered", "OfferExited", "RewardSatisfied"])
@@ -119,9 +132,10 @@ def test_dead_letter_tables_follow_the_schema() -> None:
 
 
 def test_what_the_page_calls_reserved_is_refused_by_name() -> None:
-    """Every key the page reserves for later is one that the definitions refuse as not supported yet."""
-    listed = set(re.findall(r"`([a-z_]+)`", section("Reserved in definitions, refused for now")))
-    assert listed - {"where", "paused"} <= set(NOT_YET)
+    """The keys that definitions refuse as not there yet are those that the page marks so."""
+    marked = [line for line in section("Offers").splitlines() if "*(not yet)*" in line]
+    listed = set(re.findall(r"`([a-z_]+)`(?=[^;]*\*\(not yet\)\*)", " ".join([*marked, section("Settings")])))
+    assert set(NOT_YET) <= listed
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -16,15 +16,17 @@ import pytest
 import uvicorn
 
 from offerflow.catalog.view import Catalog
+from offerflow.rules.explained import NodeExplained
 from offerflow.rules.outcomes import Evidence
 from offerflow.runtime.serving import listen, url_of
 from offerflow.runtime.settings import HttpSettings
-from tests.consumers.history.said import Kept, entered, satisfied
+from tests.consumers.history.said import Kept, satisfied
 from tests.deployment import ROOT
-from tests.producers.ingest.api.conftest import ApiEdge
+from tests.producers.ingest.api.conftest import ApiEdge, inside, offer
 from tests.producers.ingest.edge import KEY
 from tests.waiting import until
 
+PURCHASES = "at least 3 Purchase Completed since the entry"
 MARCH_5, MARCH_7 = 1772704800250, 1772908200000
 UPGRADE = {
     "kind": "offer", "id": "upgrade", "name": "Upgrade", "starts": "2026-03-01", "timezone": "Europe/Berlin",
@@ -46,9 +48,11 @@ def address(tmp_path: Path) -> Iterator[str]:
     edge.book.replace(
         Catalog({"offer/upgrade@1": {"definition": UPGRADE}, "head": {"definitions": ["offer/upgrade@1"]}})
     )
+    purchases = NodeExplained("event", False, PURCHASES, "2 of 3", missing=f"1 more: {PURCHASES}")
+    edge.reader.explained = [offer("upgrade", inside(
+        "0f3b1c", variant="bold", attributes={"headline": "Save 20"}, entered_at=MARCH_5, completion=purchases,
+    ))]  # fmt: skip
     kept.take(
-        entered("0f3b1c", offer="upgrade", variant="bold", via="code", attributes={"headline": "Save 20"},
-                entered_at=MARCH_5, expires_at=None),
         satisfied("5d41402abc4b2a76b9719d911017c592", offer="upgrade", instance="0f3b1c", value=Decimal(10),
                   attributes={"headline": "Save 10"}, satisfied_at=MARCH_7,
                   evidence=[Evidence("e-1", "Purchase Completed", MARCH_7, 0, 1)]),
@@ -61,7 +65,7 @@ def address(tmp_path: Path) -> Iterator[str]:
     yield url_of(listener)
     server.should_exit = True
     thread.join()
-    edge.store.close()
+    edge.close()
 
 
 def examples() -> list[tuple[str, Any]]:

@@ -1,82 +1,203 @@
-"""``where`` expressions, evaluated by cutting the text at its weakest operator: no tree, no compilation.
+"""Expressions, evaluated while they are read: no tree, no types, nothing prepared.
 
-``||`` binds weakest, then ``&&``, then one comparison or ``in``, then ``!``. A comparison with a missing property or
-with one of another type is false, and that includes ``!=``.
+A comparison with what is missing or of another type is false, and that includes ``!=``; what has no result is missing.
 """
 
 from __future__ import annotations
 
 import ast
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal, DivisionByZero, InvalidOperation
 from functools import cache
 from typing import Any
 
 MISSING = object()
-_COMPARISONS = ("==", "!=", "<=", ">=", "<", ">")
+_TOKEN = re.compile(
+    r"""\s*(?:(?P<text>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')"""
+    r"""|(?P<double>\d+\.\d*(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?|\d+[eE][+-]?\d+)|(?P<int>\d+)"""
+    r"""|(?P<name>[A-Za-z_]\w*)|(?P<sign>\|\||&&|==|!=|<=|>=|[<>!()\[\],.+*/%-]))""",
+    re.DOTALL,
+)
+_SECONDS = {"h": 3600, "m": 60, "s": 1, "ms": Decimal("0.001")}
+
+
+@dataclass(frozen=True, order=True)
+class Stamp:
+    """A point in time, in milliseconds since 1970 UTC."""
+
+    at: Decimal
+
+
+@dataclass(frozen=True, order=True)
+class Span:
+    """A length of time, in milliseconds."""
+
+    long: Decimal
 
 
 def holds(text: str, properties: Mapping[str, Any], meta: Mapping[str, Any] | None = None) -> bool:
-    """Whether ``text`` is true of an event with these properties."""
-    names = {**properties, "meta": dict(meta or {})}
-    return _value(text, names) is True
+    """Whether ``text`` is true of an event with these properties. Points in time come as ``Stamp``."""
+    return _Reading(text, {**properties, "meta": dict(meta or {})}, exact=False).whole() is True
 
 
-def _value(text: str, names: Mapping[str, Any]) -> Any:
-    text = text.strip()
-    if not text:
-        raise ValueError("an expression is empty")
-    for word, combine in (("||", any), ("&&", all)):
-        parts = _cut(text, word)
-        if len(parts) > 1:
-            return combine([_value(part, names) is True for part in parts])
-    for word in (*_COMPARISONS, "in"):
-        parts = _cut(text, word)
-        if len(parts) == 2:
-            return _compare(word, _value(parts[0], names), _value(parts[1], names))
-        if len(parts) > 2:
-            raise ValueError(f"{text!r} has more than one {word!r} side by side")
-    if text.startswith("!"):
-        return _value(text[1:], names) is not True
-    if text.startswith("(") and _closing(text, 0) == len(text) - 1:
-        return _value(text[1:-1], names)
-    if text.startswith("[") and text.endswith("]"):
-        return [_value(part, names) for part in _cut(text[1:-1], ",") if part.strip()]
-    asked = re.fullmatch(r"is_set\s*\((.*)\)", text, re.DOTALL)
-    if asked:
-        return _value(asked[1], names) is not MISSING
-    return _atom(text, names)
+def amount(text: str, properties: Mapping[str, Any]) -> Decimal | None:
+    """What ``text`` comes to in decimals, a double being the shortest decimal that reads back as it; None without
+    result."""
+    value = _Reading(text, properties, exact=True).whole()
+    return value if isinstance(value, Decimal) else None
 
 
-def _atom(text: str, names: Mapping[str, Any]) -> Any:
-    if text in ("true", "false"):
-        return text == "true"
-    if text == "null":
-        return MISSING
-    if text[0] in "\"'":
-        return ast.literal_eval(text)
-    if re.fullmatch(r"[+-]?\s*\d+", text):
-        return int(text.replace(" ", ""))
-    if re.fullmatch(r"[+-]?\s*(\d+\.\d*|\.\d+|\d+)([eE][+-]?\d+)?", text):
-        return float(text.replace(" ", ""))
-    found: Any = names
-    for step in text.split("."):
-        if not re.fullmatch(r"\s*[A-Za-z_]\w*\s*", step):
-            raise ValueError(f"cannot read {text!r}")
-        found = found.get(step.strip(), MISSING) if isinstance(found, Mapping) else MISSING
-    return MISSING if found is None else found
+@cache
+def names(text: str) -> frozenset[str]:
+    """What is looked up: identifiers that are neither functions nor behind a dot."""
+    tokens = _tokens(text)
+    found = set()
+    for at, (kind, word) in enumerate(tokens):
+        behind_dot = at > 0 and tokens[at - 1][1] == "."
+        called = at + 1 < len(tokens) and tokens[at + 1][1] == "("
+        if kind == "name" and not behind_dot and not called and word not in ("true", "false", "null", "in", "meta"):
+            found.add(word)
+    return frozenset(found)
 
 
-def _compare(word: str, left: Any, right: Any) -> bool:
+@cache
+def _tokens(text: str) -> tuple[tuple[str, str], ...]:
+    found, at = [], 0
+    while text[at:].strip():
+        match = _TOKEN.match(text, at)
+        if match is None:
+            raise ValueError(f"cannot read {text[at:]!r}")
+        found.append((str(match.lastgroup), match[str(match.lastgroup)]))
+        at = match.end()
+    return tuple(found)
+
+
+class _Reading:
+    """``exact``: numbers are decimals, as in the value of a reward."""
+
+    def __init__(self, text: str, properties: Mapping[str, Any], exact: bool) -> None:
+        self._text, self._properties, self._exact = text, properties, exact
+        self._left = list(_tokens(text))[::-1]
+
+    def whole(self) -> Any:
+        value = self._any()
+        if self._left:
+            raise ValueError(f"{self._text!r} has {self._left[-1][1]!r} too many")
+        return value
+
+    def _next(self) -> str:
+        return self._left[-1][1] if self._left and self._left[-1][0] in ("sign", "name") else ""
+
+    def _take(self, *words: str) -> str:
+        """The next token if it is one of ``words``, else nothing."""
+        return self._left.pop()[1] if self._next() in words else ""
+
+    def _need(self, word: str) -> None:
+        if not self._take(word):
+            raise ValueError(f"{self._text!r} lacks {word!r}")
+
+    def _any(self) -> Any:
+        return self._logic("||", any, lambda: self._logic("&&", all, self._compared))
+
+    def _logic(self, word: str, combine: Callable[[list[bool]], bool], part: Callable[[], Any]) -> Any:
+        found = [part()]
+        while self._take(word):
+            found.append(part())
+        return found[0] if len(found) == 1 else combine([one is True for one in found])
+
+    def _compared(self) -> Any:
+        left = self._sum()
+        word = self._take("==", "!=", "<=", ">=", "<", ">", "in")
+        if not word:
+            return left
+        found = compare(word, left, self._sum())
+        if self._next() in ("==", "!=", "<=", ">=", "<", ">", "in"):
+            raise ValueError(f"{self._text!r} has two comparisons side by side")
+        return found
+
+    def _sum(self) -> Any:
+        value = self._product()
+        while word := self._take("+", "-"):
+            value = _reckon(word, value, self._product())
+        return value
+
+    def _product(self) -> Any:
+        value = self._unary()
+        while word := self._take("*", "/", "%"):
+            value = _reckon(word, value, self._unary())
+        return value
+
+    def _unary(self) -> Any:
+        if self._take("!"):
+            return self._unary() is not True
+        if self._take("-"):
+            value = self._unary()
+            return _held(-value) if _kind(value) == "number" else MISSING
+        if self._take("+"):
+            return self._unary()
+        value = self._primary()
+        while self._take("."):
+            name = self._left.pop()[1] if self._left else ""
+            if self._next() == "(":
+                value = _method(name, value, self._arguments(")", "("))
+            elif not re.fullmatch(r"[A-Za-z_]\w*", name):
+                raise ValueError(f"{self._text!r} has nothing behind a dot")
+            else:
+                value = self._known(value.get(name)) if isinstance(value, Mapping) else MISSING
+        return value
+
+    def _arguments(self, end: str, start: str) -> list[Any]:
+        self._need(start)
+        found = []
+        while not self._take(end):
+            found.append(self._any())
+            if not self._take(","):
+                self._need(end)
+                break
+        return found
+
+    def _primary(self) -> Any:
+        if self._next() == "[":
+            return self._arguments("]", "[")
+        if self._take("("):
+            value = self._any()
+            self._need(")")
+            return value
+        if not self._left:
+            raise ValueError(f"{self._text!r} ends too early")
+        kind, word = self._left.pop()
+        if kind == "text":
+            return ast.literal_eval(word)
+        if kind in ("int", "double"):
+            return Decimal(word) if self._exact else int(word) if kind == "int" else float(word)
+        if kind != "name" or word == "in":
+            raise ValueError(f"{self._text!r} has {word!r} where a value should be")
+        if self._next() == "(":
+            return _function(word, self._arguments(")", "("))
+        return {"true": True, "false": False, "null": MISSING}.get(word, self._known(self._properties.get(word)))
+
+    def _known(self, value: Any) -> Any:
+        if value is None:
+            return MISSING
+        if self._exact and _kind(value) == "number":
+            return Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
+        return value
+
+
+def compare(word: str, left: Any, right: Any) -> bool:
+    """``word`` is a comparison or ``in``."""
     if word == "in":
-        return isinstance(right, list) and any(_compare("==", left, item) for item in right)
-    if left is MISSING or right is MISSING or _kind(left) != _kind(right):
+        return isinstance(right, list) and any(compare("==", left, item) for item in right)
+    kind = _kind(left)
+    if kind != _kind(right) or kind not in ("number", "text", "truth", "Stamp", "Span"):
         return False
-    if word == "==":
-        return bool(left == right)
-    if word == "!=":
-        return bool(left != right)
-    if _kind(left) not in ("number", "text"):
+    if word in ("==", "!="):
+        return bool((left == right) == (word == "=="))
+    if kind == "truth":
         return False
     return bool({"<": left < right, "<=": left <= right, ">": left > right, ">=": left >= right}[word])
 
@@ -84,54 +205,80 @@ def _compare(word: str, left: Any, right: Any) -> bool:
 def _kind(value: Any) -> str:
     if isinstance(value, bool):
         return "truth"
-    if isinstance(value, int | float):
+    if isinstance(value, int | float | Decimal):
         return "number"
     return "text" if isinstance(value, str) else type(value).__name__
 
 
-@cache
-def _cut(text: str, word: str) -> tuple[str, ...]:
-    """Split at each ``word`` that stands outside quotes and brackets."""
-    parts, start, at, depth = [], 0, 0, 0
-    while at < len(text):
-        if text[at] in "\"'":
-            at = _end_of_string(text, at)
-            continue
-        depth += (text[at] in "([") - (text[at] in ")]")
-        if depth == 0 and _stands(text, at, word):
-            parts.append(text[start:at])
-            start = at = at + len(word)
-            continue
-        at += 1
-    return (*parts, text[start:])
+def _reckon(word: str, left: Any, right: Any) -> Any:
+    kinds = (_kind(left), word, _kind(right))
+    if kinds == ("Stamp", "-", "Stamp"):
+        return Span(left.at - right.at)
+    if kinds in (("Stamp", "+", "Span"), ("Stamp", "-", "Span")):
+        return Stamp(left.at + right.long * (1 if word == "+" else -1))
+    if kinds[0] != "number" or kinds[2] != "number":
+        return MISSING
+    try:
+        return _held(_numbers(word, left, right))
+    except (ZeroDivisionError, OverflowError, DivisionByZero, InvalidOperation):
+        return MISSING
 
 
-def _stands(text: str, at: int, word: str) -> bool:
-    if not text.startswith(word, at):
-        return False
-    if word == "in":
-        before, after = text[at - 1 : at], text[at + 2 : at + 3]
-        return not re.match(r"[\w.]", before or " ") and not re.match(r"[\w.]", after or " ")
-    longer = word in ("<", ">") and text.startswith("=", at + 1)
-    return not longer
+def _numbers(word: str, left: Any, right: Any) -> Any:
+    if isinstance(left, int) and isinstance(right, int):
+        quotient = abs(left) // abs(right) * (1 if (left < 0) == (right < 0) else -1) if word in "/%" else 0
+        return {"+": left + right, "-": left - right, "*": left * right, "/": quotient,
+                "%": left - quotient * right}[word]  # fmt: skip
+    if not isinstance(left, Decimal):
+        left, right = float(left), float(right)
+    match word:
+        case "+":
+            return left + right
+        case "-":
+            return left - right
+        case "*":
+            return left * right
+        case "/":
+            return left / right
+    return math.fmod(left, right) if isinstance(left, float) else left % right
 
 
-def _end_of_string(text: str, at: int) -> int:
-    quote, at = text[at], at + 1
-    while text[at] != quote:
-        at += 2 if text[at] == "\\" else 1
-    return at + 1
+def _held(value: Any) -> Any:
+    if isinstance(value, int):
+        return value if -(2**63) <= value < 2**63 else MISSING
+    return value if math.isfinite(value) else MISSING
 
 
-def _closing(text: str, at: int) -> int:
-    """Index of the bracket that closes the one at ``at``."""
-    depth = 0
-    while at < len(text):
-        if text[at] in "\"'":
-            at = _end_of_string(text, at)
-            continue
-        depth += (text[at] in "([") - (text[at] in ")]")
-        if depth == 0:
-            return at
-        at += 1
-    raise ValueError(f"{text!r} has an open bracket")
+def _function(name: str, given: list[Any]) -> Any:
+    (value,) = given if len(given) == 1 else [MISSING]
+    match name:
+        case "is_set":
+            return value is not MISSING
+        case "size":
+            return len(value) if isinstance(value, str | list | Mapping) else MISSING
+        case "timestamp" if isinstance(value, str):
+            return Stamp(Decimal(str(datetime.fromisoformat(value).timestamp())) * 1000)
+        case "duration" if isinstance(value, str):
+            parts = re.findall(r"([\d.]+)(ms|h|m|s)", value)
+            return Span(sum((Decimal(number) * _SECONDS[unit] * 1000 for number, unit in parts), Decimal(0)))
+    if name in ("timestamp", "duration"):
+        return MISSING
+    raise ValueError(f"there is no function {name}")
+
+
+def _method(name: str, value: Any, given: list[Any]) -> Any:
+    if name not in ("startsWith", "endsWith", "contains", "matches", "lowerAscii"):
+        raise ValueError(f"there is no function {name}")
+    if not all(isinstance(one, str) for one in (value, *given)):
+        return MISSING
+    if name == "lowerAscii":
+        return "".join(chr(ord(one) + 32) if "A" <= one <= "Z" else one for one in value)
+    (other,) = given
+    match name:
+        case "startsWith":
+            return value.startswith(other)
+        case "endsWith":
+            return value.endswith(other)
+        case "contains":
+            return other in value
+    return re.search(other, value) is not None

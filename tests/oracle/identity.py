@@ -32,6 +32,11 @@ def choose(offer: str, entity: str, weights: Sequence[tuple[str, int]]) -> str:
     raise AssertionError(f"no variant of {offer} holds point {point}")
 
 
+def in_holdout(offer: str, entity: str, share: int) -> bool:
+    """Whether the hash puts the entity into the holdout; ``share`` is in 1/10,000."""
+    return int.from_bytes(digest("holdout", offer, entity)[:8], "big") * 10_000 >> 64 < share
+
+
 def murmur2(data: bytes) -> int:
     """MurmurHash2 (32 bits, seed 0x9747b28c) as Kafka's Java client computes it."""
     mask, m = 0xFFFFFFFF, 0x5BD1E995

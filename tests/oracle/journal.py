@@ -18,25 +18,32 @@ META = meta_schema()
 
 
 class Journal:
-    """The journal decoded: events with their places, and the ruleset activations of each partition."""
+    """The journal decoded: events and requests with their places, and all ``entries`` of each partition in order: an
+    event, the hash of a ruleset that was activated, or the time of a tick."""
 
     def __init__(self, records: list[Record], schemas: dict[int, Any], report: Report) -> None:
         own = wire.output_schemas()
         self.events: list[tuple[Placed, Record]] = []
-        self.activations: dict[int, list[tuple[int, str]]] = defaultdict(list)
+        self.entries: dict[int, list[tuple[int, Placed | str | int]]] = defaultdict(list)
         hashes: dict[str, set[int]] = defaultdict(set)
-        for record in records:
+        schemas = {**schemas, **{made: (name, 1, own[made]) for made, name in wire.REQUESTS.items()}}
+        for record in sorted(records, key=lambda one: (one.partition, one.offset)):
             schema_id, body = wire.unframe(record.value, record.where)
+            entries = self.entries[record.partition]
             if schema_id == wire.RULESET_ACTIVATED:
-                activated = wire.decode(body, own[schema_id], record.where)
-                self.activations[record.partition].append((record.offset, activated["ruleset"]))
+                entries.append((record.offset, wire.decode(body, own[schema_id], record.where)["ruleset"]))
+            elif schema_id == wire.TICK:
+                due = wire.decode(body, own[schema_id], record.where)["due"]
+                entries.append((record.offset, min(due, record.timestamp)))
             elif schema_id in schemas:
                 name, version, schema = schemas[schema_id]
                 event, meta = wire.event_of(name, version, wire.decode(body, schema, record.where))
                 hashes[event.content()].add(meta["content_hash"])
                 if meta["content_hash"] != _content_hash(schema_id, body):
                     report.wrong.append(f"journal {record.where}: content_hash {meta['content_hash']}")
-                self.events.append((Placed(event, record.partition, record.offset), record))
+                placed = Placed(event, record.partition, record.offset)
+                self.events.append((placed, record))
+                entries.append((record.offset, placed))
             else:
                 report.wrong.append(f"journal {record.where}: schema id {schema_id} is in no catalog")
         self._check_hashes(hashes, report)
@@ -47,11 +54,6 @@ class Journal:
         for content, found in hashes.items():
             if len(found) > 1 or any(shared[one] > 1 for one in found):
                 report.wrong.append(f"content_hash {sorted(found)} of {content} does not stand for its content")
-
-    def ruleset_at(self, placed: Placed) -> str | None:
-        """The ruleset in force at the record; None before the first activation."""
-        before = [hash_ for offset, hash_ in self.activations[placed.partition] if offset < placed.offset]
-        return before[-1] if before else None
 
 
 def _content_hash(schema_id: int, body: bytes) -> int:
@@ -68,7 +70,7 @@ def check_journal(report: Report, journal: Journal, verdicts: list[tuple[Record,
         [event.canonical() for _, event in due],
     )  # fmt: skip
     partitions = 1 + max((record.partition for _, record in journal.events), default=0)
-    partitions = max(partitions, len(journal.activations))
+    partitions = max(partitions, len(journal.entries))
     for placed, record in journal.events:
         entity = placed.event.entity
         if record.key != entity.encode():

@@ -97,23 +97,18 @@ class Placed:
 
 @dataclass(frozen=True)
 class Output:
-    """An expected output. ``fields`` are those the oracle vouches for.
+    """An expected output. ``fields`` are those the oracle vouches for, ``offset`` is where the journal decided it.
 
-    ``hits`` are the evidence items, by event id, of all events its condition counts; ``proves`` tells whether some of
-    the ids are evidence enough.
+    ``deciding`` is the evidence item that must be among its evidence, if one must; ``hits`` are the items, by event id,
+    of all events that may be; ``proves`` tells whether some of the ids are evidence enough.
     """
 
     record: str
     id: str
     key: str
     fields: Mapping[str, Any] = field(hash=False)
-    deciding: Placed = field(hash=False)
+    offset: int
+    deciding: Mapping[str, Any] | None = field(default=None, hash=False)
     hits: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)
     proves: Callable[[frozenset[str]], bool] = field(default=lambda _: True, hash=False, compare=False)
-
-
-@dataclass(frozen=True)
-class Conflict:
-    """An event id seen before with other content: a dead letter of the fold, at its journal coordinates."""
-
-    placed: Placed
+    ruleset: str = ""

@@ -11,15 +11,15 @@ from typing import Any
 
 from tests.oracle import topics, wire
 from tests.oracle.compare import TOPIC_OF, Report, Written, outputs
-from tests.oracle.fold import Entity
 from tests.oracle.journal import Journal, check_journal
 from tests.oracle.judge import judge
 from tests.oracle.letters import check_dead_letters
-from tests.oracle.model import Conflict, Dead, Output, Record
-from tests.oracle.rules import in_force
+from tests.oracle.model import Dead, Output, Record
+from tests.oracle.rules.partition import Partition
 from tests.oracle.workspace import Workspace, read
 
-WRITTEN = (*TOPIC_OF.values(), "reward-reversed", "reward-fulfilled")
+WRITTEN = tuple(TOPIC_OF.values())
+Place = tuple[int, int]
 
 
 @dataclass
@@ -69,15 +69,13 @@ def judge_all(
     report = Report()
     journal = Journal(lying["journal"], wire.event_schemas(plans[-1], lying["catalog"]), report)
     check_journal(report, journal, verdicts)
-    expected, conflicts, rulesets = _fold(journal, plans)
+    expected, folded = _fold(journal, plans)
     deads = {(r.topic, r.partition, r.offset): v for r, v in verdicts if isinstance(v, Dead)}
     originals = {(record.topic, record.partition, record.offset): record for record in [*raws, *lying["journal"]]}
-    for conflict in conflicts:
-        at = (prefix + "journal", conflict.placed.partition, conflict.placed.offset)
-        deads[at] = Dead("duplicate_conflict", conflict.placed.event.event_id)
+    deads |= {(prefix + "journal", *place): dead for place, dead in folded.items()}
     check_dead_letters(report, lying["dead-letter"], deads, originals, prefix)
     written = [_written(record, report) for name in WRITTEN for record in lying[name]]
-    outputs(report, [one for one in written if one], expected, rulesets)
+    outputs(report, [one for one in written if one], expected)
     totals = {
         "events": len(raws),
         "dead_letters": dict(sorted(Counter(dead.reason for dead in deads.values()).items())),
@@ -87,23 +85,28 @@ def judge_all(
     return Examined(totals, expected, deads, report, [one for one in written if one])
 
 
-def _fold(journal: Journal, plans: Sequence[Workspace]) -> tuple[list[Output], list[Conflict], dict[str, str]]:
-    entities: dict[str, Entity] = {}
-    expected, conflicts, rulesets = [], [], {}
-    rules = {partition: in_force(plans, activations) for partition, activations in journal.activations.items()}
-    for placed, _ in journal.events:
-        ruleset = journal.ruleset_at(placed)
-        if ruleset is None:  # before the first activation nothing is counted
-            continue
-        (*_, (_, now)) = (one for one in rules[placed.partition] if one[0] < placed.offset)
-        entity = entities.setdefault(placed.event.entity, Entity(placed.event.entity))
-        for outcome in entity.take(placed, now):
-            if isinstance(outcome, Conflict):
-                conflicts.append(outcome)
+def _fold(journal: Journal, plans: Sequence[Workspace]) -> tuple[list[Output], dict[Place, Dead]]:
+    """What every partition leads to: outputs, and dead letters of the fold by (partition, offset)."""
+    hashes = list(dict.fromkeys(one for found in journal.entries.values() for _, one in found if isinstance(one, str)))
+    if len(plans) not in (1, len(hashes)):
+        raise ValueError(f"{len(plans)} workspaces given for the rulesets {hashes}")
+    expected: list[Output] = []
+    deads: dict[Place, Dead] = {}
+    for number, entries in journal.entries.items():
+        partition = Partition(number)
+        for offset, entry in entries:
+            if isinstance(entry, str):
+                partition.activate(entry, plans[hashes.index(entry) if len(plans) > 1 else 0], offset)
+            elif isinstance(entry, int):
+                expected += [output for _, done in partition.tick(entry, offset) for output in done.outputs]
             else:
-                expected.append(outcome)
-                rulesets[outcome.id] = ruleset
-    return expected, conflicts, rulesets
+                done = partition.take(entry.event.entity, entry)
+                expected += done.outputs
+                if done.verdict == "conflict":
+                    deads[number, offset] = Dead("duplicate_conflict", entry.event.event_id)
+                elif done.verdict.startswith("rule_error"):
+                    deads[number, offset] = Dead("rule_error", done.verdict)
+    return expected, deads
 
 
 def _written(record: Record, report: Report) -> Written | None:

@@ -15,7 +15,8 @@ from tests.oracle.model import Event, Record
 from tests.oracle.workspace import Workspace, with_meta
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"
-RULESET_ACTIVATED = 2
+TICK, RULESET_ACTIVATED = 1, 2
+REQUESTS = {3: "EnterOffer", 4: "FulfilReward", 5: "ReverseReward"}
 
 
 def plain(schema: Any) -> Any:
@@ -33,7 +34,7 @@ def output_schemas() -> dict[int, Any]:
     """Schemas of outputs, dead letters and the journal's own records, by their reserved ids."""
     files = [*(SCHEMAS / "outputs").glob("*.avsc"), *(SCHEMAS / "internal").glob("*.avsc")]
     read = [json.loads(path.read_text(encoding="utf-8")) for path in files]
-    return {one["id"]: fastavro.parse_schema(plain(one)) for one in read if "id" in one}
+    return {one["id"]: fastavro.parse_schema(plain(with_meta(one))) for one in read if "id" in one}
 
 
 def event_schemas(plan: Workspace, catalog: Iterable[Record]) -> dict[int, tuple[str, int, Any]]:

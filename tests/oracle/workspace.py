@@ -15,6 +15,10 @@ from ruamel.yaml import YAML
 CHANNELS = {"raw.sdk": "sdk", "raw.backend": "backend", "raw.integration": "integration"}
 RESENT = ("raw.replay", "raw.import")
 """Where tools send records again; what lies there is judged as if it lay where its headers say."""
+TRAITS = ("Identified", "UserUpdated")
+"""Event types whose properties are the user's traits."""
+REQUESTS = ("EnterOffer", "FulfilReward", "ReverseReward")
+"""What can be asked for through the journal; judged like events."""
 META = Path(__file__).parents[2] / "schemas" / "internal" / "Meta.avsc"
 
 
@@ -30,6 +34,21 @@ class EventType:
     unique: tuple[str, ...]
     system: bool
     schema: dict[str, Any] = field(hash=False)
+
+    @property
+    def sets_traits(self) -> bool:
+        return self.name in TRAITS
+
+    @property
+    def reverses(self) -> dict[str, str] | None:
+        """What events of the type take back: ``event``, and the property ``by`` that both have."""
+        found: dict[str, str] | None = self.schema.get("reverses")
+        return found
+
+    @cached_property
+    def times(self) -> frozenset[str]:
+        """Properties that are points in time."""
+        return frozenset(one["name"] for one in self.fields if "timestamp-millis" in json.dumps(one["type"]))
 
     @cached_property
     def fields(self) -> list[dict[str, Any]]:
@@ -60,6 +79,7 @@ class Workspace:
     sources: dict[str, Source] = field(default_factory=dict)
     conditions: dict[str, Any] = field(default_factory=dict)
     offers: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
     versions: dict[tuple[str, int], EventType] = field(default_factory=dict)
     ids: dict[int, EventType] = field(default_factory=dict)
     topic_ids: dict[str, str] = field(default_factory=dict)
@@ -95,6 +115,8 @@ class Workspace:
 def read(directories: Iterable[Path], local_server: bool = True) -> Workspace:
     """Every definition below ``directories``. ``local_server`` adds the built-in source of the local stack."""
     found = Workspace()
+    for path in (META.parent / f"{name}.avsc" for name in REQUESTS):
+        _add_type(found, json.loads(path.read_text(encoding="utf-8")))
     if local_server:
         found.sources["local-server"] = Source("local-server", "backend")
     for directory in directories:
@@ -149,6 +171,10 @@ def _add_document(found: Workspace, document: Any) -> None:
             off = frozenset(name for name, on in switched.items() if not on)
             found.sources[one["id"]] = Source(one["id"], one["origin"], tuple(one.get("topics") or ()), off)
     elif isinstance(document, dict) and document.get("kind") == "condition":
-        found.conditions[document["id"]] = {k: v for k, v in document.items() if k not in ("kind", "id", "name", "doc")}
+        found.conditions[document["id"]] = {
+            k: v for k, v in document.items() if k not in ("kind", "id", "name", "description", "doc")
+        }
     elif isinstance(document, dict) and document.get("kind") == "offer":
         found.offers[document["id"]] = document
+    elif isinstance(document, dict) and document.get("kind") == "settings":
+        found.settings = document
