@@ -142,7 +142,7 @@ def test_from_a_workspace_without_a_broker(tmp_path: Path) -> None:
     done = runner.invoke(plan, ["docs", str(tmp_path / "out"), "--workspace", str(ROOT / "schemas" / "events"),
                                 "--workspace", str(ROOT / "deploy" / "demo"), "--output", "json"])  # fmt: skip
     assert done.exit_code == 0, done.stderr
-    assert len(json.loads(done.stdout)["files"]) == 39
+    assert len(json.loads(done.stdout)["files"]) == 41
     page = (tmp_path / "out" / "events" / "PurchaseCompleted.md").read_text()
     assert "| order\\_id | string | required |  | unique |  |" in page
     assert "activation-test" in page
