@@ -24,7 +24,8 @@ from producers.ingest.acknowledged import AcknowledgedPublisher
 from producers.ingest.adapters.native import NativeAdapter
 from producers.ingest.api.asked import AskedStore
 from producers.ingest.api.book import OfferBook
-from producers.ingest.api.offers import OffersApi, StoredOffers
+from producers.ingest.api.folded import FoldedOffers
+from producers.ingest.api.offers import OffersApi
 from producers.ingest.api.rewards import RewardsApi
 from producers.ingest.api.serving import Api
 from producers.ingest.app import IngestApp
@@ -32,6 +33,7 @@ from producers.ingest.catalog_keys import CatalogKeys
 from producers.ingest.keyring import CHANNELS, KeyRing
 from producers.ingest.limits import Limits
 from producers.ingest.readiness import Readiness
+from schemas.user_state import UserReader
 
 _DRAIN_SECONDS = 20
 
@@ -45,6 +47,7 @@ async def _serve(settings: Settings, health: Health, listener: socket.socket) ->
     book = OfferBook()
     catalog = CatalogKeys(settings, name, keys, book)
     store = AskedStore(lambda: open_store(settings))
+    folded = FoldedOffers(book, lambda: UserReader(settings))
     topics = [settings.topic(channel) for channel in CHANNELS.values()]
 
     def check() -> None:
@@ -60,7 +63,7 @@ async def _serve(settings: Settings, health: Health, listener: socket.socket) ->
         readiness=readiness,
         limits=limits,
         topic=settings.topic,
-        api=Api({**OffersApi(book, StoredOffers(store)).table(), **RewardsApi(store).table()}),
+        api=Api({**OffersApi(book, folded).table(), **RewardsApi(store).table()}),
     )
     config = uvicorn.Config(
         app, http="httptools", ws="none", lifespan="off", log_config=None, access_log=False, server_header=False,
@@ -83,6 +86,7 @@ async def _serve(settings: Settings, health: Health, listener: socket.socket) ->
         await asyncio.to_thread(publisher.close)
         await asyncio.to_thread(catalog.close)
         store.close()
+        folded.close()
     outcome = (await asyncio.gather(watch, return_exceptions=True))[0]
     if isinstance(outcome, Exception):
         raise outcome

@@ -58,8 +58,9 @@ def main(
 ) -> None:
     """Send made-up journeys of users to the raw topics, straight to Kafka.
 
-    Signup, lessons, purchases, subscriptions, win-backs: what the offers in deploy/demo are about. A person's events
-    keep their order per channel; with --settle also across channels, so that the decisions are the same every time.
+    Signup, lessons, purchases and refunds, carts left behind, codes, subscriptions, win-backs: what the offers in
+    deploy/demo are about. A person's events keep their order per channel; with --settle also across channels, so that
+    the decisions are the same every time.
     """
     if broken + repeated > 0.9:
         raise click.UsageError("--broken and --repeated may be 90% together: broken records are made from good ones")

@@ -10,8 +10,10 @@ from random import Random
 from producers.simulator.journey import DAY, HOUR, Journey
 from producers.simulator.moments import (
     PRICES,
+    abandon_cart,
     cancel,
     close_app,
+    enter_code,
     goal,
     install_app,
     lessons,
@@ -38,6 +40,8 @@ def _plan(person: Journey) -> str:
 def _learner(person: Journey) -> None:
     sign_up(person)
     lessons(person, person.number(1, 7))
+    if person.chance(0.2):
+        purchase(person, smallest=15)
     if person.chance(0.4):
         goal(person)
     if person.chance(0.35):
@@ -48,9 +52,13 @@ def _shopper(person: Journey) -> None:
     sign_up(person)
     if person.chance(0.5):
         person.app("Search Performed", query="gift card", results=person.number(1, 20))
+    if person.chance(0.2):
+        enter_code(person)
     purchases(person, person.number(1, 5))
     if person.chance(0.25):
         subscribe(person, _plan(person))
+    elif person.chance(0.2):
+        abandon_cart(person)
 
 
 def _subscriber(person: Journey) -> None:
@@ -86,13 +94,16 @@ def _lurker(person: Journey) -> None:
 
 
 def _returner(person: Journey) -> None:
+    """Is silent for weeks. Some of the time somebody says that the user is back, and some of the time nobody does."""
     sign_up(person)
     open_app(person)
     person.wait(20 * DAY, 60 * DAY)
     days = person.number(20, 60)
     if person.chance(0.5):
+        lessons(person, person.number(1, 2))
+    elif person.chance(0.5):
         person.app("Reactivated", days_away=days)
-        lessons(person, person.number(0, 2))
+        lessons(person, person.number(0, 1))
     else:
         person.server("Reactivated", days_away=days)
         purchases(person, person.number(0, 2))

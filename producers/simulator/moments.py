@@ -97,14 +97,11 @@ def goal(person: Journey) -> None:
 
 
 def purchase(person: Journey, smallest: int = 5) -> None:
-    """An order. Sometimes the analytics product reports the same order again under the same order id."""
-    order: dict[str, Any] = {
-        "order_id": person.new_id("o"),
-        "amount": person.number(smallest * 100, 12_000) / 100,
-        "currency": "EUR" if person.chance(0.9) else "USD",
-        "item_count": person.number(1, 4),
-        "product_ids": [f"p-{person.number(1, 40)}" for _ in range(person.number(1, 3))],
-    }
+    """An order, often seen from the checkout on, now and then paid back. Sometimes the analytics product reports the
+    same order again under the same order id."""
+    order = _order(person, smallest)
+    if person.chance(0.4):
+        person.server("Checkout Started", **_basket(order))
     optional: dict[str, Any] = {}
     if person.chance(0.2):
         optional["coupon"] = person.random.choice(_COUPONS)
@@ -120,10 +117,42 @@ def purchase(person: Journey, smallest: int = 5) -> None:
         )  # fmt: skip
     if person.chance(0.08):
         person.analytics("Order Completed", **order)
+    if person.chance(0.12):
+        person.wait(DAY, 12 * DAY)
+        reason = person.random.choice(("damaged", "too late", "changed my mind"))
+        person.server("Purchase Refunded", order_id=order["order_id"], reason=reason)
+
+
+def abandon_cart(person: Journey) -> None:
+    """Goes to the cash desk and is not seen there again, at least for a day."""
+    person.server("Checkout Started", **_basket(_order(person, 20)))
+    person.wait(26 * HOUR, 60 * HOUR)
+
+
+def enter_code(person: Journey) -> None:
+    """Types a code in: mostly the one on the flyer of the offer `spring-code`, in letters of any case."""
+    code = person.random.choice(("SPRING26", "spring26", "Spring26", "SPRING-26"))
+    person.server("offerflow.EnterOffer", code=code)
+
+
+def _order(person: Journey, smallest: int) -> dict[str, Any]:
+    return {
+        "order_id": person.new_id("o"),
+        "amount": person.number(smallest * 100, 12_000) / 100,
+        "currency": "EUR" if person.chance(0.9) else "USD",
+        "item_count": person.number(1, 4),
+        "product_ids": [f"p-{person.number(1, 40)}" for _ in range(person.number(1, 3))],
+    }
+
+
+def _basket(order: dict[str, Any]) -> dict[str, Any]:
+    return {name: order[name] for name in ("order_id", "amount", "currency")}
 
 
 def purchases(person: Journey, count: int, smallest: int = 5) -> None:
     for _ in range(count):
+        if person.chance(0.15):
+            abandon_cart(person)
         purchase(person, smallest)
         person.wait(6 * HOUR, 6 * DAY)
 

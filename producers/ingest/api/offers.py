@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Annotated, Any, Protocol
@@ -10,10 +9,8 @@ from typing import Annotated, Any, Protocol
 import msgspec
 
 from offerflow.rules.nearest import did_you_mean
-from offerflow.runtime.store.entry_list import open_entries
 from producers.ingest.answers import Answer, Refusal, json_answer
 from producers.ingest.api import told
-from producers.ingest.api.asked import AskedStore
 from producers.ingest.api.book import Definition, OfferBook
 from producers.ingest.api.given import BadCall, body_of, event_id_of, query_of
 from producers.ingest.api.routes import Call, Methods, publish
@@ -102,22 +99,3 @@ class OffersApi:
     def _unknown(self, offer_id: str) -> BadCall:
         hint = did_you_mean(offer_id[:100], self._book.ids)
         return BadCall("unknown_offer", f"there is no offer {offer_id[:100]!r}{hint}", HTTPStatus.NOT_FOUND)
-
-
-class StoredOffers:
-    """What somebody is in by the history, without progress."""
-
-    def __init__(self, store: AskedStore) -> None:
-        self._store = store
-
-    async def of(self, user_id: str) -> list[dict[str, Any]]:
-        now = int(time.time() * 1000)
-        found = await self._store.ask(lambda connection: open_entries(connection, user_id, now))
-        return [
-            {
-                "offer": row["offer"], "instance": row["instance"], "variant": row["variant"], "via": row["via"],
-                "attributes": row["attributes"], "enteredAt": told.moment(row["entered_at"]),
-                "expiresAt": told.moment(row["expires_at"]),
-            }
-            for row in found if not row["holdout"]
-        ]  # fmt: skip

@@ -11,9 +11,12 @@ import httpx
 import pytest
 
 from offerflow.catalog.view import Catalog
+from offerflow.rules.explained import InstanceExplained, OfferExplained, Status
+from offerflow.runtime.errors import OfferflowError
 from producers.ingest.api.asked import AskedStore
 from producers.ingest.api.book import OfferBook
-from producers.ingest.api.offers import OffersApi, StoredOffers
+from producers.ingest.api.folded import FoldedOffers
+from producers.ingest.api.offers import OffersApi
 from producers.ingest.api.rewards import RewardsApi
 from producers.ingest.api.serving import Api
 from tests.consumers.history.said import Kept
@@ -33,6 +36,42 @@ OFFERS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
+def inside(instance: str, status: Status = Status.IN, **more: Any) -> InstanceExplained:
+    """One run through an offer."""
+    given = {"variant": "plain", "holdout": False, "attributes": {}, "entered_at": 1000, "expires_at": None,
+             "ended_at": None, **more}  # fmt: skip
+    return InstanceExplained(id=instance, version="v", status=status, **given)
+
+
+def offer(name: str, *instances: InstanceExplained) -> OfferExplained:
+    """An offer that somebody was in."""
+    return OfferExplained(
+        offer=name, version="v", status=Status.IN, ways=[], entry=None, audience=None, refusal=None, missing=[],
+        instances=list(instances), refusals=[],
+    )  # fmt: skip
+
+
+class KnownReader:
+    """Knows the same of every user, or fails; stands for what the rules keep."""
+
+    def __init__(self) -> None:
+        self.explained: list[OfferExplained] = []
+        self.error: OfferflowError | None = None
+        self.asked: list[str] = []
+
+    def read(self, _: Catalog, user: str) -> KnownReader:
+        self.asked.append(user)
+        if self.error is not None:
+            raise self.error
+        return self
+
+    def explain(self, _: str | None, __: int) -> list[OfferExplained]:
+        return self.explained
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
 class ApiEdge(Edge):
     """``kept`` is the history it reads; ``get`` and ``ask`` are made with a server key unless told otherwise."""
 
@@ -43,7 +82,9 @@ class ApiEdge(Edge):
                        for name, offer in OFFERS.items()}  # fmt: skip
         self.book.replace(Catalog({**definitions, "head": {"definitions": list(definitions)}}))
         self.store = AskedStore(lambda: kept.engine)
-        rewards, offers = RewardsApi(self.store), OffersApi(self.book, StoredOffers(self.store))
+        self.reader = KnownReader()
+        self.folded = FoldedOffers(self.book, lambda: self.reader)
+        rewards, offers = RewardsApi(self.store), OffersApi(self.book, self.folded)
         super().__init__(publisher or FakePublisher(), ready=ready, api=Api({**offers.table(), **rewards.table()}))
 
     def get(self, path: str, key: str | None = KEY, **query: object) -> httpx.Response:
@@ -52,6 +93,10 @@ class ApiEdge(Edge):
 
     def ask(self, path: str, body: object = None, key: str | None = KEY, **headers: str) -> httpx.Response:
         return self.post(b"" if body is None else body, path=path, key=key, **headers)
+
+    def close(self) -> None:
+        self.store.close()
+        self.folded.close()
 
     @property
     def asked(self) -> list[dict[str, Any]]:
@@ -71,4 +116,4 @@ def kept(tmp_path: Path) -> Iterator[Kept]:
 def edge(kept: Kept) -> Iterator[ApiEdge]:
     made = ApiEdge(kept)
     yield made
-    made.store.close()
+    made.close()

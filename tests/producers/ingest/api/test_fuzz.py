@@ -35,7 +35,7 @@ def edge() -> Iterator[ApiEdge]:
         kept.take(satisfied())
         made = ApiEdge(kept)
         yield made
-        made.store.close()
+        made.close()
 
 
 @settings(max_examples=150)

@@ -1,12 +1,9 @@
-"""Entering somebody, what somebody is in, and what an offer is."""
+"""Entering somebody, and what an offer is."""
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
-from tests.consumers.history.said import entered, exited
 from tests.producers.ingest.api.conftest import ApiEdge
 
 OFFERS = "/offers/v1/offers"
@@ -81,23 +78,3 @@ def test_definitions(edge: ApiEdge) -> None:
     ]  # fmt: skip
     assert edge.get(f"{OFFERS}/secret").json()["status"] == "draft"
     assert "did you mean 'orders'" in edge.get(f"{OFFERS}/oders").json()["message"]
-
-
-def test_what_somebody_is_in(edge: ApiEdge) -> None:
-    """Open ones, the oldest first, without the holdout, which is to see nothing; not what ended or expired."""
-    now = int(time.time() * 1000)
-    edge.kept.take(
-        entered("i-1", entered_at=2000, expires_at=now + 60_000), entered("i-2", expires_at=None, offer="orders"),
-        entered("i-3", expires_at=now - 1), entered("i-4", expires_at=None), exited("i-4"), exited("i-5"),
-        entered("i-6", expires_at=None, holdout=True, variant="holdout"),
-        entered("i-7", user_id="ben", expires_at=None),
-    )  # fmt: skip
-    told = edge.get(OFFERS, userId="anna").json()
-    assert (told["userId"], [offer["instance"] for offer in told["offers"]]) == ("anna", ["i-2", "i-1"])
-    assert told["offers"][0] | {
-        "offer": "orders", "variant": "plain", "attributes": {"headline": "Save 10"}, "expiresAt": None,
-        "enteredAt": "1970-01-01T00:00:01.000Z",
-    } == told["offers"][0]  # fmt: skip
-    assert edge.get(OFFERS, userId="nobody").json() == {"userId": "nobody", "offers": []}
-    for query in ({}, {"userId": ""}, {"userId": "u" * 513}):
-        assert edge.get(OFFERS, **query).json()["error"] == "bad_userId"
