@@ -30,6 +30,8 @@ def show_change(change: Change) -> None:
     show_lines(change.lines)
     click.echo(summary(change.lines))
     if change.ruleset:
+        if change.size is not None:
+            click.echo(f"state of a user who is in every offer: {change.size}")
         click.echo(f"ruleset {change.ruleset} will be in force")
 
 
@@ -39,6 +41,8 @@ def show_lines(lines: Sequence[Line]) -> None:
         after = f" (after version {line.against.rpartition('@')[2]})" if line.against else ""
         click.echo(click.style(f"{mark} {line.kind} {line.id}{after}", fg=colour, bold=True))
         show_details(line.details if line.against or line.action != "add" else _folded(line.details))
+        if line.size is not None and line.action != "remove":
+            _item("i", f"state: {line.size}", None)
         for effect in line.effects:
             sign, colour_of_effect = _EFFECTS[effect.kind]
             lead = "breaks senders: " if effect.kind == "breaks" and line.kind in ("event", "source") else ""
@@ -93,6 +97,7 @@ def change_json(change: Change, serial: int, workers: dict[str, int], *, applied
     return {
         "changes": json_lines(change), "summary": counts, "applied": applied, "ruleset": change.ruleset or None,
         "serial": serial, "workers": workers,
+        "bytes_per_user": change.size.as_json() if change.size is not None else None,
     }  # fmt: skip
 
 

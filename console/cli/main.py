@@ -23,8 +23,10 @@ COMMANDS = {
     "wait": Command("console.cli.stack:wait", "Wait until the stack is ready or has nothing left to do."),
     "demo": Command("console.cli.demo:demo", "Run the demo journey on a stack of its own."),
     "apply": Command("console.cli.apply:apply", "Put event schemas, conditions, offers and sources into the catalog."),
+    "test": Command("console.cli.test:test", "Play scenarios against definitions, without a broker."),
     "pull": Command("console.cli.pull:pull", "Write the catalog's definitions as files."),
     "rulesets": Command("console.cli.rulesets:rulesets", "List what was applied, compare it, and go back to it."),
+    "rules": Command("console.cli.rules:rules", "Print the JSON Schema of definitions for editors."),
     "plan": Command("console.cli.plan:plan", "Show the event plan, add to it, draft schemas from samples."),
     "dlq": Command("console.cli.dlq:dlq", "Look at dead letters, mend them and replay them."),
     "fuse": Command(
@@ -35,6 +37,7 @@ COMMANDS = {
     "offers": Command("console.cli.offers:offers", "Look at offers, pause and hold them, enter users, see results."),
     "rewards": Command("console.cli.rewards:rewards", "List rewards, say that they were paid out, take them back."),
     "webhooks": Command("console.cli.webhooks:webhooks", "Deliver what is announced by signed webhooks."),
+    "user": Command("console.cli.user:user", "Look a user up, and why they did or did not get an offer."),
     "config": Command("console.cli.config:config", "Show the settings in force and where each comes from."),
 }
 
