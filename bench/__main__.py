@@ -13,10 +13,12 @@ from rich.table import Table
 from bench.catchup import catch_up
 from bench.latency import latency
 from bench.pure import pure
+from bench.stack import running
+from bench.timers import timers
 from bench.validation import memory, validation
 from bench.webhooks import webhooks
 
-PARTS = ("pure", "validation", "catch-up", "latency", "webhooks")
+PARTS = ("pure", "timers", "validation", "catch-up", "latency", "webhooks")
 BY_HAND = ("memory",)
 """Too long to run each time."""
 
@@ -38,6 +40,10 @@ def main() -> int:
     parts, console, results = given.parts or PARTS, Console(stderr=True), dict[str, Any]()
     if "pure" in parts:
         results["pure"] = _shown(console, "pure pieces", pure(100_000))
+    if "timers" in parts:
+        console.print("a million timers …")
+        with running() as stack:
+            results["timers"] = _shown(console, "waiting timers", timers(200_000, stack.told["redis"]))
     if "validation" in parts:
         console.print(f"validation alone, {given.events:,} events of each form …")
         results["validation"] = _shown(console, "validation alone, one worker", validation(given.events))

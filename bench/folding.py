@@ -41,9 +41,9 @@ def rates(count: int) -> dict[str, float]:
         made = events(count, count // USERS_PER, planned[:20])
         found[f"decide: {named}"] = rate(partial(fold, live, made, {}), count)
         packed: dict[str, bytes] = {}
-        found["  states unpacked and packed in every batch"] = rate(partial(fold_packed, live, made, packed), count)
+        found[f"  packed and unpacked in every batch: {named}"] = rate(partial(fold_packed, live, made, packed), count)
         size = sum(map(len, packed.values())) / len(packed)
-        found[f"  bytes of a state, {named}"] = size
+        found[f"  bytes of a state of {USERS_PER} events: {named}"] = size
     return found | timed(count)
 
 

@@ -83,6 +83,11 @@ def _step(plan: Plan) -> Step:
     )
 
 
+def judged_by(plan: Plan, raws: Iterable[Any]) -> list[Emit]:
+    """What validation writes of these records."""
+    return _emitted(_step(plan), raws)
+
+
 def _avro(count: int) -> dict[str, float]:
     """The step on framed Avro of the standard plan: plain values are passed on, others are read and written anew."""
     file = WORKSPACE.parents[1] / "schemas" / "events" / "PurchaseCompleted.avsc"

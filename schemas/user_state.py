@@ -15,7 +15,7 @@ from offerflow.rules.explain import explain
 from offerflow.rules.explained import OfferExplained
 from offerflow.rules.live import LiveRules
 from offerflow.rules.ruleset import Ruleset
-from offerflow.rules.state import EntityState, pack, unpack_entity, unpack_partition
+from offerflow.rules.state import LAYOUT, EntityState, pack, unpack_entity, unpack_partition
 from offerflow.runtime.errors import KafkaDown, TryAgain
 from offerflow.runtime.kafka.admin import Admin, Place
 from offerflow.runtime.partitions import partition_of
@@ -73,6 +73,11 @@ class UserReader:
         loaded = self._store.load({partition: [entity]})[partition]
         if loaded.dirty is not None:
             raise TryAgain(f"partition {partition} of {self._topic} is being rebuilt; try again in a moment")
+        if loaded.next and loaded.layout != str(LAYOUT):
+            raise TryAgain(
+                f"the states of partition {partition} of {self._topic} in Redis have the layout {loaded.layout}, this"
+                f" version of offerflow has {LAYOUT}: its rules worker folds them anew when it starts; is it running?"
+            )
         packed = loaded.states[entity]
         fold = unpack_partition(loaded.fold)
         # Ticks move on without the rules changing.

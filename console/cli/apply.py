@@ -48,7 +48,7 @@ def apply(
 ) -> None:  # fmt: skip
     """Put the definitions found below DIR into the catalog and activate them.
 
-    Event schemas (*.avsc), conditions, offers and sources (*.yaml) are told apart by their content. Everything is
+    Event schemas (*.avsc), conditions, offers, settings and sources (*.yaml) are told apart by content. Everything is
     checked first; if anything is wrong, or somebody changed the same definition in the catalog meanwhile, that is told
     by file and line and nothing is written. Returns when the running workers have the new definitions in force.
     """

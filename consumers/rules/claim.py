@@ -3,6 +3,7 @@
 N == C  carry on                       N < C  fold again from N, outputs below C suppressed
 N > C   refuse: somebody applied what was never published
 dirty   an apply died half-way: drop the partition in one script, if it is still that one, and fold from 0
+layout  states packed as another version of offerflow packs them: likewise, if the journal reaches back that far
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Mapping
 
 from consumers.rules.partition import Partition
 from consumers.rules.rulebook import Rulebook
+from offerflow.rules import state
 from offerflow.runtime import metrics
 from offerflow.runtime.claims import committed_positions
 from offerflow.runtime.errors import Refused
@@ -20,6 +22,7 @@ from offerflow.runtime.redis.store import Meta, StateStore
 from offerflow.runtime.settings import Settings
 
 STAGE = "rules"
+LAYOUT = str(state.LAYOUT)
 
 
 class Claims:
@@ -40,7 +43,7 @@ class Claims:
         starts = self._admin.starts(places)
         claimed = {}
         for place in places:
-            meta = self._settled(place[1])
+            meta = self._settled(place, starts[place])
             identity = self._identity(topics[place[0]])
             self._check(place, meta, committed, starts[place], identity)
             outcome = "carried_on" if meta.next == committed[place] else "replay"
@@ -50,15 +53,34 @@ class Claims:
             claimed[place] = Partition(place[1], meta.next, committed[place], meta.fold, identity, self._rulebook)
         return claimed
 
-    def _settled(self, partition: int) -> Meta:
-        while (meta := self._store.meta(partition)).dirty is not None:
-            get_logger().warning("an apply died half-way; folding the partition anew", partition=partition)
-            self._store.drop(partition, meta.dirty)
+    def _settled(self, place: Place, start: int) -> Meta:
+        partition = place[1]
+        while True:
+            meta = self._store.meta(partition)
+            if meta.dirty is not None:
+                get_logger().warning("an apply died half-way; folding the partition anew", partition=partition)
+                self._store.drop(partition, meta.dirty)
+            elif meta.next and meta.layout != LAYOUT:
+                self._refuse_layout(place, meta, start)
+                get_logger().warning("states of another layout; folding the partition anew", partition=partition,
+                                     found=meta.layout, expected=LAYOUT)  # fmt: skip
+                self._store.drop_layout(partition, meta.layout)
+            else:
+                return meta
             metrics.claims.labels("dropped").inc()
-        return meta
+
+    def _refuse_layout(self, place: Place, meta: Meta, start: int) -> None:
+        if start:
+            raise Refused(
+                "state_layout",
+                f"the states of {place[0]}/{place[1]} in Redis have the layout {meta.layout}, this version of offerflow"
+                f" has {LAYOUT}, and the journal starts at {start}, so they cannot be folded again from the beginning:"
+                " run the version that wrote them",
+            )
 
     def _identity(self, topic: TopicInfo) -> dict[str, str]:
-        return {"topic_id": topic.id, "cluster_id": self._cluster, "group": self._settings.group(STAGE)}
+        group = self._settings.group(STAGE)
+        return {"topic_id": topic.id, "cluster_id": self._cluster, "group": group, "layout": LAYOUT}
 
     def _check(
         self, place: Place, meta: Meta, committed: Mapping[Place, int], start: int, identity: Mapping[str, str]

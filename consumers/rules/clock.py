@@ -8,6 +8,8 @@ A tick with the time w is safe for a partition once everything that was on its w
    other partition, since a decision there may concern an entity here.
 
 It begins when a timer of an owned partition is due, or a sweep is open, and at no other time: an idle stack is silent.
+The broker's clock is the one that counts: a tick never moves time beyond its append time, so one whose writer's clock
+is ahead would fire nothing, and the clock is set back by what it was ahead.
 """
 
 from __future__ import annotations
@@ -85,6 +87,7 @@ class Clock:
         self._ready: dict[int, int] = {}
         self._barrier: Barrier | None = None
         self._passed: dict[int, int] = {}
+        self._ahead = 0
         self._failure: BaseException | None = None
         self._told = -QUIET_S
         self._gauge = metrics.TimeGauge()
@@ -103,6 +106,10 @@ class Clock:
     def own(self, partitions: Iterable[int], sweeping: Iterable[int]) -> None:
         """The partitions to watch from now on; those ``sweeping`` want ticks whatever their timers say."""
         self._owned = frozenset(partitions), frozenset(sweeping)
+
+    def ahead(self, milliseconds: int) -> None:
+        """A tick of ours was ahead of its append time by so much."""
+        self._ahead += max(0, milliseconds)
 
     def ready(self) -> dict[int, int]:
         """Partitions in which something is due, with the time that may pass there now; each is told once."""
@@ -131,7 +138,10 @@ class Clock:
         """Look once whether something is due and time may pass; whether something still waits."""
         owned, sweeping = self._owned
         firsts = self._store.first_timers(sorted(owned)) if owned else {}
-        now = int(self._wall() * 1000)
+        wall = int(self._wall() * 1000)
+        if all(first is None or first > wall for first, _ in firsts.values()):
+            self._ahead = 0  # whatever it was: the next tick tells
+        now = wall - self._ahead
         self._gauge.show(firsts, now)
         wanted = {p: first for p, (first, _) in firsts.items() if first is not None and first <= now}
         wanted |= {partition: max(wanted.get(partition, 0), now - FRESH_MS) for partition in sweeping & owned}

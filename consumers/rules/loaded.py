@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from offerflow.rules.fold import NotLoaded
-from offerflow.rules.state import EntityState, unpack_entity
+from offerflow.rules.state import EntityState, has_open, unpack_entity
 from offerflow.runtime.redis.store import Loaded, Reach
 
 Standing = tuple[int | None, bool]
@@ -13,16 +13,15 @@ Standing = tuple[int | None, bool]
 
 
 class LoadedStates:
-    """Unpacks a state when it is first asked for. ``standing`` tells how it stands in Redis until it is changed.
+    """Unpacks a state when it is first asked for.
 
     A tick sees the timers that were loaded with the batch, as the batch has changed them so far. Redis told only so
     many of them: where there may be others before those that a tick must fire, it raises NotLoaded.
     """
 
-    def __init__(self, loaded: Loaded, reach: Reach | None, standing: Callable[[EntityState], Standing]) -> None:
+    def __init__(self, loaded: Loaded, reach: Reach | None) -> None:
         self._loaded = loaded
         self._reach = reach
-        self._standing = standing
         self._states: dict[str, EntityState] = {}
         self._before: dict[str, Standing] = {}
         self._now: dict[str, Standing] = {}
@@ -33,7 +32,7 @@ class LoadedStates:
         if state is None:
             packed = self._loaded.states[entity]
             state = self._states[entity] = unpack_entity(packed)
-            self._before[entity] = (None, False) if packed is None else self._standing(state)
+            self._before[entity] = (state.timer, has_open(state))
         return state
 
     def put(self, entity: str, state: EntityState, fire_at: int | None, is_open: bool) -> None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from consumers.rules.loaded import LoadedStates, Standing
+from consumers.rules.loaded import LoadedStates
 from consumers.rules.rulebook import Rulebook
-from offerflow.rules.decide import next_due
 from offerflow.rules.fold import ENTITIES_PER_TICK, SWEPT_PER_TICK, Failure, Fold, HalfChanged, NotLoaded
 from offerflow.rules.outcomes import Decision, Output, Refusal, Verdict
-from offerflow.rules.state import EntityState, PartitionState, has_open, pack, unpack_partition
+from offerflow.rules.state import PartitionState, pack, unpack_partition
 from offerflow.rules.states import MemoryStates
 from offerflow.runtime.kafka.consumer import Record
 from offerflow.runtime.logs import get_logger
@@ -54,7 +53,7 @@ class Partition:
     published before, so they are computed again and thrown away.
 
     ``asked_for``: the tick that was appended and not read back yet. ``owed``: one to append again, since the one folded
-    last left something to do.
+    last left something to do. ``ahead``: by how many ms ours was ahead of its append time, if it was ours.
     """
 
     def __init__(
@@ -67,6 +66,7 @@ class Partition:
         self.identity = identity
         self.asked_for: int | None = None
         self.owed: int | None = None
+        self.ahead = 0
         self._rulebook = rulebook
         self._fold = Fold(number, unpack_partition(fold), rulebook.ruleset, MemoryStates())
         self._readers: dict[int, EventReader | None] = {}
@@ -130,7 +130,7 @@ class Partition:
         work, fold = Work(self.next, to), self._fold
         before = fold.state
         fold.careful = careful
-        states = fold.states = LoadedStates(loaded, reach, self._standing)
+        states = fold.states = LoadedStates(loaded, reach)
         for record in records:
             schema_id = _schema_id(record)
             if schema_id >= FIRST_EVENT_ID:
@@ -200,7 +200,9 @@ class Partition:
         if due is None:
             self._dead(work, record, "is a tick that cannot be read")
             return
-        passed = self._fold.tick(due, record.timestamp()[1], offset)
+        appended = record.timestamp()[1]
+        passed = self._fold.tick(due, appended, offset)
+        self.ahead = due - appended if due == self.asked_for else 0
         self.asked_for, self.owed = None, due if passed.more else None
         fresh = offset >= self.committed
         work.ticks += fresh
@@ -243,10 +245,6 @@ class Partition:
     def _dead(self, work: Work, record: Record, detail: str, event: str | None = None) -> None:
         if record.offset() >= self.committed:
             work.dead_letters.append((record, DeadLetter("rule_error", detail, event=event)))
-
-    def _standing(self, state: EntityState) -> Standing:
-        first = next_due(self._fold.rules, state)
-        return None if first is None else first[0], has_open(state)
 
     def _back_to(self, state: PartitionState) -> None:
         self._fold.back_to(state)

@@ -149,7 +149,10 @@ class RulesStage:
             if place in loaded:
                 end = batch.ends.pop(place, 0)
                 to = max(records[-1].offset() + 1, end)
-                work[place] = self._partitions[place].fold(records, loaded[place], reaches[place], to)
+                partition = self._partitions[place]
+                work[place] = partition.fold(records, loaded[place], reaches[place], to)
+                self._clock.ahead(partition.ahead)
+                partition.ahead = 0
                 if work[place].cut:
                     moved.add(place)
         clock = self._spent("decide", clock)

@@ -90,6 +90,7 @@ class Sender:
                 wait = min(FOLLOW_MS, max(0, self._next_at() - self._clock())) / 1000
             except StoreDown as error:
                 get_logger().warning("waiting for the store", why=str(error))
+                self._due_at["follow"] = self._due_at["renew"] = 0  # the right to send may be another's by then
                 wait = 1.0
             wake = asyncio.ensure_future(self._wake.wait())
             await asyncio.wait({wake, stop}, timeout=wait, return_when=asyncio.FIRST_COMPLETED)

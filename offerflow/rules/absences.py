@@ -21,7 +21,7 @@ def watch(record: Record, reading: Reading, event: Event, now: int) -> None:
             _end(record, absent, event)
     for absent in reading.starts:
         due = event.time + absent.within
-        if _passes(absent.after, event) and not (event.exempt and due <= now):
+        if _passes(absent.after, event) and not (event.exempt and due <= max(now, event.received_at)):
             _start(record, reading, absent, event, due)
 
 

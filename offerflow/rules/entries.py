@@ -130,7 +130,7 @@ def refusal(rules: LiveRules, state: EntityState, prepared: Prepared, moment: in
             return "already_in"
         if offer.per_user is not None and known.entries >= offer.per_user:
             return "capped"
-        if offer.cooldown is not None and moment < known.ended_at + offer.cooldown:
+        if offer.cooldown is not None and known.ended_at is not None and moment < known.ended_at + offer.cooldown:
             return "cooldown"
     elif offer.per_user == 0:
         return "capped"

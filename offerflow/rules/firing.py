@@ -90,7 +90,7 @@ def _absence(rules: LiveRules, entity: str, state: EntityState, watch: Watch, pa
         if len(hits) > MAX_FIRED:
             record.replaced.setdefault(one.key, [hit for hit in hits if hit.turn != state.turn])
             del hits[0]
-        record.touched.add(one.key)
+        record.touched.append(one.key)
         asked.update(dict.fromkeys(rules.usage.entries(one.key)))
     follow(record, asked)
     finish(record)

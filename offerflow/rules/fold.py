@@ -138,8 +138,7 @@ class Fold:
     def settle(self) -> None:
         """Hand what changed to the states: at the end of a batch, and before anybody looks at their timers."""
         for entity, state in self._touched.items():
-            first = next_due(self.rules, state)
-            self.states.put(entity, state, None if first is None else first[0], has_open(state))
+            self.states.put(entity, state, state.timer, has_open(state))
         self._touched.clear()
 
     def back_to(self, state: PartitionState) -> None:

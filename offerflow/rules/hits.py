@@ -25,7 +25,7 @@ class Added:
     __slots__ = ("asked", "replaced", "touched")
 
     def __init__(self) -> None:
-        self.touched: set[int] = set()
+        self.touched: list[int] = []
         self.replaced: dict[int, list[Hit]] = {}
         self.asked: dict[Prepared, None] = {}
 
@@ -35,13 +35,10 @@ def count(rules: LiveRules, state: EntityState, reading: Reading, event: Event, 
     leaves, time = state.leaves, event.time
     touched, asked = added.touched, added.asked
     plain: Hit | None = None
-    for leaf in reading.leaves:
-        test = leaf.test
+    for leaf, test, key, cap, is_plain, max_hits, triggers in reading.rows:
         if test is not None and not test(event):
             continue
-        key = leaf.key
         hits = leaves.get(key)
-        cap = leaf.cap
         if cap and hits is not None and len(hits) >= cap:
             if time < hits[-1].time:
                 # Of all time, the leaf held at the last of these hits before, and so its entry does not fire.
@@ -50,30 +47,22 @@ def count(rules: LiveRules, state: EntityState, reading: Reading, event: Event, 
             continue
         if plain is None:
             plain = _plain(state, event)
-        if leaf.plain:
-            hit = plain
-        else:
-            made = _rich(state, reading, leaf, event, plain)
-            if made is None:
-                continue
-            hit = made
-        if not hits:
+        hit: Hit | None = plain if is_plain else _rich(state, reading, leaf, event, plain)
+        if hit is None:
+            continue
+        if hits is None:
             leaves[key] = hits = [hit]
             size = 1
         else:
-            if time >= hits[-1].time:
-                hits.append(hit)
-            else:
+            if late:
                 insert(hits, hit)
+            else:
+                hits.append(hit)
             size = len(hits)
-            if not size % _TRIM_EVERY and hits[0].time < state.clock - rules.lateness - leaf.within:
-                _forget(rules, state, leaf, hits)
-                size = len(hits)
-            if size > leaf.max_hits:
-                _overflow(rules, state, leaf, hits, added)
-                size = len(hits)
-        touched.add(key)
-        for prepared, least, within, alone in leaf.triggers:
+            if size > max_hits or not size % _TRIM_EVERY:
+                size = _trim(rules, state, leaf, hits, added)
+        touched.append(key)
+        for prepared, least, within, alone in triggers:
             if least and not late:
                 if size < least or hits[-least].time < time - within:
                     continue
@@ -117,12 +106,14 @@ def _rich(state: EntityState, reading: Reading, leaf: Counted, event: Event, pla
     return RichHit(event.time, plain.turn, event.offset, plain.event_id, value, name, kept)
 
 
-def _overflow(rules: LiveRules, state: EntityState, leaf: Counted, hits: list[Hit], added: Added) -> None:
-    """More hits than the leaf may keep: the first goes, once what is forgotten anyway is gone."""
-    _forget(rules, state, leaf, hits)
+def _trim(rules: LiveRules, state: EntityState, leaf: Counted, hits: list[Hit], added: Added) -> int:
+    """Forget what nothing looks at any more, then the first of more hits than the leaf may keep. Gives what is left."""
+    if hits[0].time < state.clock - rules.lateness - leaf.within:
+        _forget(rules, state, leaf, hits)
     if len(hits) > leaf.max_hits:
         added.replaced.setdefault(leaf.key, [hit for hit in hits if hit.turn != state.turn])
         del hits[: len(hits) - leaf.max_hits]
+    return len(hits)
 
 
 def _forget(rules: LiveRules, state: EntityState, leaf: Counted, hits: list[Hit]) -> None:

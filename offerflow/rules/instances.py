@@ -26,7 +26,8 @@ def begin(record: Record, prepared: Prepared, moment: int, via: str, key: str | 
     made = instance_id(offer.id, record.entity, record.cause)
     expires_at = None if offer.expires_after is None else moment + offer.expires_after
     instance = Instance(
-        bytes.fromhex(made), offer.id, offer.version, variant.id, moment, record.turn, record.horizon,
+        bytes.fromhex(made), offer.id, offer.version, variant.id, moment, record.turn,
+        record.horizon if record.late or record.event is None else None,
         expires_at=expires_at, key=key, by_request=entry is None,
         used=known.used if key is None else abs(known.keys.get(key, 0)),
     )  # fmt: skip
@@ -160,7 +161,7 @@ def close(record: Record, instance: Instance, status: Status, at: int) -> None:
     instance.status = status
     instance.ended_at = at
     known.open -= 1
-    known.ended_at = max(known.ended_at, at)
+    known.ended_at = at if known.ended_at is None else max(known.ended_at, at)
     if instance.key is None:
         known.used = record.turn
     elif instance.key in known.keys:

@@ -62,7 +62,7 @@ class Record:
             self.anonymous_id = None if event is None else event.anonymous_id
         else:
             self.user_id, self.anonymous_id = None, entity[2:]
-        self.touched: set[int] = set()
+        self.touched: list[int] = []
         self.replaced: dict[int, list[Hit]] = {}
         self.traits: set[str] = set()
         self.before_traits: Mapping[str, Any] | None = None

@@ -11,10 +11,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 from enum import IntEnum
+from itertools import chain
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
+
+LAYOUT = 1
+"""Of everything packed here; another number for whatever cannot be unpacked as the one before."""
 
 MAX_IDS = 256
 MAX_FACTS = 1000
@@ -127,8 +131,8 @@ class Status(IntEnum):
 
 class Instance(msgspec.Struct, array_like=True):
     """One run of an entity through an offer, under the definition ``version`` it began with. ``turn``: of the record
-    that entered it; ``floor``: hits folded before that count from this time on; ``used``: hits folded up to this turn
-    were used up before; ``completed_at``: also where it expired first."""
+    that entered it; ``floor``: hits folded up to then count from this time on, None if all are later; ``used``: hits
+    folded up to this turn were used up before; ``completed_at``: also where it expired first."""
 
     id: bytes
     offer: str
@@ -136,7 +140,7 @@ class Instance(msgspec.Struct, array_like=True):
     variant: str
     entered_at: int
     turn: int
-    floor: int
+    floor: int | None
     status: Status = Status.OPEN
     expires_at: int | None = None
     fire_at: int | None = None
@@ -156,7 +160,7 @@ class OfferState(msgspec.Struct, array_like=True):
     open: int = 0
     completed: bool = False
     used: int = 0
-    ended_at: int = NEVER
+    ended_at: int | None = None
     keys: dict[str, int] = {}
 
 
@@ -237,8 +241,9 @@ class PartitionState(msgspec.Struct, array_like=True):
 
 
 class _Packed(msgspec.Struct, array_like=True):
-    """An entity's state as it travels: its fields but ``leaves``, then every plain hit once, in order of its turn, and
-    leaves as turns of plain hits, or rich hits, in order."""
+    """An entity's state as it travels: its fields but ``leaves``, then every plain hit once in order of its turn, and
+    of the leaves their keys, the numbers of their hits, and those one leaf after the other: turns of plain hits, and
+    rich hits as they are."""
 
     clock: int
     turn: int
@@ -256,15 +261,15 @@ class _Packed(msgspec.Struct, array_like=True):
     traits_set: dict[str, tuple[int, int]]
     refusals: list[Refused]
     hits: list[Hit]
-    leaves: dict[int, list[int | RichHit]]
+    keys: list[int]
+    counts: list[int]
+    references: list[int | RichHit]
 
 
 _encoder = msgspec.msgpack.Encoder()
 _entity = msgspec.msgpack.Decoder(_Packed)
 _partition = msgspec.msgpack.Decoder(PartitionState)
 _TURN = attrgetter("turn")
-_PLAIN = {Hit}
-_REFERENCES = {int}
 
 
 def unpack_entity(packed: bytes | None) -> EntityState:
@@ -272,17 +277,10 @@ def unpack_entity(packed: bytes | None) -> EntityState:
     if packed is None:
         return EntityState()
     found = _entity.decode(packed)
-    hit_of = {hit.turn: hit for hit in found.hits}.__getitem__
-    leaves: dict[int, list[Hit]] = {}
-    for key, hits in found.leaves.items():
-        if {*map(type, hits)} == _REFERENCES:
-            leaves[key] = list(map(hit_of, hits))  # type: ignore[arg-type]
-        else:
-            leaves[key] = [hit_of(hit) if isinstance(hit, int) else hit for hit in hits]
     return EntityState(
         found.clock, found.turn, found.generation, found.timer, found.ids, found.facts, found.reversals, found.offers,
         found.instances, found.closed, found.watches, found.gaps, found.traits, found.traits_set, found.refusals,
-        leaves,
+        _unfold(found),
     )  # fmt: skip
 
 
@@ -294,25 +292,44 @@ def pack(state: EntityState | PartitionState) -> bytes:
     """Bytes that depend on the state alone: the same fold gives the same bytes."""
     if isinstance(state, PartitionState):
         return _encoder.encode(state)
-    plain: dict[int, Hit] = {}
-    leaves: dict[int, list[int | RichHit]] = {}
-    for key, hits in state.leaves.items():
-        if {*map(type, hits)} == _PLAIN:
-            turns = list(map(_TURN, hits))
-            plain.update(zip(turns, hits, strict=True))
-            leaves[key] = turns
-        else:
-            leaves[key] = [hit if isinstance(hit, RichHit) else hit.turn for hit in hits]
-            plain.update((hit.turn, hit) for hit in hits if not isinstance(hit, RichHit))
+    leaves = state.leaves
+    flat = list(chain.from_iterable(leaves.values()))
+    # Most states have plain hits alone: then no step of Python is taken per hit.
+    if {*map(type, flat)} <= {Hit}:
+        turns = list(map(_TURN, flat))
+        plain: dict[int, Hit] = dict(zip(turns, flat, strict=True))
+        references: list[int | RichHit] = turns
+    else:
+        plain = {hit.turn: hit for hit in flat if not isinstance(hit, RichHit)}
+        references = [hit if isinstance(hit, RichHit) else hit.turn for hit in flat]
     return _encoder.encode(
         _Packed(
             state.clock, state.turn, state.generation, state.timer, state.ids, state.facts, state.reversals,
             state.offers, state.instances, state.closed, state.watches, state.gaps, state.traits, state.traits_set,
-            state.refusals, [plain[turn] for turn in sorted(plain)], leaves,
+            state.refusals, [plain[turn] for turn in sorted(plain)], list(leaves), list(map(len, leaves.values())),
+            references,
         )
     )  # fmt: skip
 
 
+def _unfold(packed: _Packed) -> dict[int, list[Hit]]:
+    plain = dict(zip(map(_TURN, packed.hits), packed.hits, strict=True))
+    references = packed.references
+    try:
+        flat: list[Hit] = list(map(plain.__getitem__, references))
+    except (KeyError, TypeError):
+        flat = [one if isinstance(one, RichHit) else plain[one] for one in references]
+    leaves, start = {}, 0
+    for key, count in zip(packed.keys, packed.counts, strict=True):
+        leaves[key] = flat[start : start + count]
+        start += count
+    return leaves
+
+
 def has_open(state: EntityState) -> bool:
     """Whether the entity is in any offer now."""
-    return any(offer.open for offer in state.offers.values())
+    # Asked of every entity of every batch: twice as fast as any().
+    for offer in state.offers.values():  # noqa: SIM110
+        if offer.open:
+            return True
+    return False

@@ -159,7 +159,7 @@ class OfInstance(View):
         while start and found[start - 1].time == entered_at and found[start - 1].turn > turn:
             start -= 1
         counted = found[start:] if start else found
-        if floor > entered_at:
+        if floor is not None:
             counted = [hit for hit in counted if hit.turn >= turn or hit.time >= floor]
         if self.own and start:
             counted = [*(hit for hit in found[:start] if hit.turn == turn), *counted]
@@ -169,15 +169,16 @@ class OfInstance(View):
         found = self.leaves.get(key, NONE)
         if not since_entry:
             return found
-        turn, own = self.instance.turn, self.own
-        return [hit for hit in found if (own and hit.turn == turn) or self.began(*hit.value)]
+        return [hit for hit in found if self.began(*hit.value, own=self.own and hit.turn == self.instance.turn)]
 
-    def began(self, time: int, turn: int) -> bool:
-        """Whether something that happened at ``time`` and was folded at ``turn`` counts for the instance."""
+    def began(self, time: int, turn: int, *, own: bool = False) -> bool:
+        """Whether a watch counts whose event happened at ``time`` and was folded at ``turn``; ``own``: it fired
+        with the entry."""
         instance = self.instance
-        if turn == instance.turn and self.own:
-            return True
-        return (time, turn) > (instance.entered_at, instance.turn) and (turn >= instance.turn or time >= instance.floor)
+        floor = instance.floor
+        own = own or (self.own and turn == instance.turn)
+        after = own or (time, turn) > (instance.entered_at, instance.turn)
+        return after and (turn >= instance.turn or floor is None or time >= floor)
 
 
 def key_text(value: Any) -> str | None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from itertools import accumulate
 from random import Random
 
+from offerflow.rules.ids import fraction
 from producers.simulator.journey import DAY, HOUR, Journey
 from producers.simulator.moments import (
     PRICES,
@@ -153,6 +154,20 @@ _LIVES: tuple[tuple[int, Callable[[Journey], None]], ...] = (
 _BOUNDS = list(accumulate(weight for weight, _ in _LIVES))
 
 
+# Of those who sign up so many never do anything again, depending on what they are promised for their activation: the
+# arms of the demo's `activation-test`, and its holdout. Else an A/B test of made-up people would show nothing.
+_TEST, _HELD_OUT, _ARMS = "activation-test", 0.1, ("learn", "learn", "buy", "subscribe")
+_LOST = {"holdout": 0.4, "learn": 0.15, "buy": 0.05, "subscribe": 0.25}
+
+
+def arm_of(user_id: str) -> str:
+    """The arm of the demo's test between activations that a user falls into, as docs/formats.md computes it."""
+    entity = f"u:{user_id}"
+    if fraction("holdout", _TEST, entity) < _HELD_OUT * 2**64:
+        return "holdout"
+    return _ARMS[fraction("variant", _TEST, entity) * len(_ARMS) >> 64]
+
+
 def live(seed: int, number: int, start: int) -> Journey:
     """The whole journey of person ``number``: the same for the same arguments, whoever else there is."""
     random = Random(f"{seed}:{number}")  # noqa: S311 - made-up people, not secrets
@@ -163,5 +178,7 @@ def live(seed: int, number: int, start: int) -> Journey:
         person.user_id, person.anonymous_id = None, f"visitor-{name}"
     elif random.random() < 0.1:
         person.anonymous_id = f"device-{name}"
+    if life is not _visitor and random.random() < _LOST[arm_of(f"u-{name}")]:
+        life = _lurker
     life(person)
     return person

@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 import uvicorn
+from msgspec import structs
 
 from offerflow.catalog.view import Catalog
-from offerflow.rules.explained import NodeExplained
+from offerflow.rules.explained import NodeExplained, RefusalExplained
 from offerflow.rules.outcomes import Evidence
 from offerflow.runtime.serving import listen, url_of
 from offerflow.runtime.settings import HttpSettings
@@ -27,7 +28,7 @@ from tests.producers.ingest.edge import KEY
 from tests.waiting import until
 
 PURCHASES = "at least 3 Purchase Completed since the entry"
-MARCH_5, MARCH_7 = 1772704800250, 1772908200000
+MARCH_4, MARCH_5, MARCH_7 = 1772614800000, 1772704800250, 1772908200000
 UPGRADE = {
     "kind": "offer", "id": "upgrade", "name": "Upgrade", "starts": "2026-03-01", "timezone": "Europe/Berlin",
     "entry": {"event": "Account Created", "code": "SPRING26"}, "completion": {"event": "Purchase Completed"},
@@ -48,10 +49,15 @@ def address(tmp_path: Path) -> Iterator[str]:
     edge.book.replace(
         Catalog({"offer/upgrade@1": {"definition": UPGRADE}, "head": {"definitions": ["offer/upgrade@1"]}})
     )
-    purchases = NodeExplained("event", False, PURCHASES, "2 of 3", missing=f"1 more: {PURCHASES}")
-    edge.reader.explained = [offer("upgrade", inside(
-        "0f3b1c", variant="bold", attributes={"headline": "Save 20"}, entered_at=MARCH_5, completion=purchases,
-    ))]  # fmt: skip
+    purchases = NodeExplained(
+        "event", False, PURCHASES, "2 of 3", 2, f"1 more: {PURCHASES}", evidence=["e-1", "e-7"], evidence_count=2
+    )
+    run = inside("0f3b1c", version="9c1e", variant="bold", attributes={"headline": "Save 20"}, entered_at=MARCH_5,
+                 completion=purchases)  # fmt: skip
+    edge.reader.explained = [structs.replace(
+        offer("upgrade", run), version="9c1e", ways=["event", "code"], refusal="already_in",
+        missing=[f"1 more: {PURCHASES}"], refusals=[RefusalExplained("not_in_audience", MARCH_4, "e-0")],
+    )]  # fmt: skip
     kept.take(
         satisfied("5d41402abc4b2a76b9719d911017c592", offer="upgrade", instance="0f3b1c", value=Decimal(10),
                   attributes={"headline": "Save 10"}, satisfied_at=MARCH_7,
@@ -78,7 +84,7 @@ def examples() -> list[tuple[str, Any]]:
 def test_every_example_does_what_the_page_says(address: str) -> None:
     """The answers are those shown, but for the number of a cursor, which is another in every history."""
     ran = examples()
-    assert len(ran) == 7
+    assert len(ran) == 8
     for command, shown in ran:
         environment = {**os.environ, "INGEST": address, "KEY": KEY}
         done = subprocess.run(
@@ -87,7 +93,7 @@ def test_every_example_does_what_the_page_says(address: str) -> None:
         assert done.returncode == 0, (command, done.stderr)
         answer = json.loads(done.stdout)
         if shown is None:
-            assert answer == ran[3][1]["rewards"][0]
+            assert answer == ran[4][1]["rewards"][0]
             continue
         if "next" in shown:
             assert answer.pop("next").isdigit()

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.deployment import OFFERFLOW, ROOT
+from tests.deployment import OFFERFLOW, ROOT, parse
 from tests.end_to_end.cli import Stack
+from tests.receiver import Receiver, serving
 from tests.waiting import until
 
 pytestmark = pytest.mark.broker
@@ -42,22 +43,36 @@ def shell(*lines: str) -> str:
 
 
 def test_edit_one_reward_apply_one_curl_see_the_reward(cli: Callable[..., Stack], tmp_path: Path) -> None:
-    """A newcomer who follows the README gets the reward with the value they wrote, once."""
+    """A newcomer who follows the README gets the reward with the value they wrote, once; so does the webhook receiver
+    of whoever pays it out, under a signature that the Standard Webhooks library verifies."""
     workspace = tmp_path / "demo"
     shutil.copytree(ROOT / "deploy" / "demo", workspace)
     stack = cli(own=True)
     stack.up()
     stack.apply(ROOT / "schemas" / "events", workspace)
     edit_and_apply, send, see = commands(stack, workspace)
+    with serving(Receiver()) as payer:
+        only = ("--event", "reward.satisfied", "--output", "json")
+        secret = str(parse(stack.run("webhooks", "add", "payer", payer.url, *only))["secret"])
 
-    assert "~ offer invited-friend" in shell(edit_and_apply)
-    asked, _, curl = send.partition("\n\n")
-    assert json.loads(shell(asked, curl))["accepted"] == 2
+        assert "~ offer invited-friend" in shell(edit_and_apply)
+        asked, _, curl = send.partition("\n\n")
+        assert json.loads(shell(asked, curl))["accepted"] == 2
 
-    reward = json.loads(until(lambda: shell(asked, see), "Anna's reward", 30, stack.status))
-    assert (reward["user_id"], reward["reward"]) == ("anna", "friend")
-    assert (reward["value"], reward["currency"]) == ("12.0000", "EUR")
+        reward = json.loads(until(lambda: shell(asked, see), "Anna's reward", 60, stack.status))
+        assert (reward["user_id"], reward["reward"]) == ("anna", "friend")
+        assert (reward["value"], reward["currency"]) == ("12.0000", "EUR")
 
-    shell(asked, curl)
-    stack.wait_idle()
-    assert [json.loads(line) for line in shell(asked, see).splitlines()] == [reward]
+        shell(asked, curl)
+        stack.wait_idle()
+        assert [json.loads(line) for line in shell(asked, see).splitlines()] == [reward]
+
+        until(lambda: "friend" in _rewards(payer, secret), "the reward at the receiver", 60, lambda: payer.got)
+        assert _rewards(payer, secret)["friend"] == {"user_id": "anna", "value": "12.00", "currency": "EUR"}
+        assert len(set(payer.ids)) == len(payer.ids) == len(_rewards(payer, secret))
+
+
+def _rewards(payer: Receiver, secret: str) -> dict[str, dict[str, str]]:
+    """What the receiver was told to pay, by reward; each message verified."""
+    told = [got.verify(secret)["data"] for got in list(payer.got)]
+    return {one["reward"]: {name: one[name] for name in ("user_id", "value", "currency")} for one in told}

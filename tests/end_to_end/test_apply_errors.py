@@ -24,8 +24,16 @@ CASES = {
     "an enum symbol that is none": (
         OFFER.replace("bean.rated", "order placed") + '  where: currency == "USD"\n', 5, ["USD", "EUR"],
     ),
-    "something not supported yet": (OFFER + "  within: 30d\n", 5, ["not supported yet", "within"]),
-    "re-entry": (OFFER + "reentry: after_completion\n", 5, ["not supported yet", "reentry"]),
+    "a cap that all users share": (
+        OFFER + "caps:\n  total: 10\n", 6, ["caps.total", "limits over all users are not there yet", "caps.per_user"],
+    ),
+    "bounds that exclude each other": (
+        OFFER + "  count: {at_least: 5, at_most: 3}\n", 5, ["at_least 5 and at_most 3 exclude each other"],
+    ),
+    "a window since the entry, at the entry": (OFFER + "  since: entry\n", 5, ["only a completion and an exit"]),
+    "a key that the entering event lacks": (
+        OFFER + "reentry: {per_key: starz}\n", 5, ["reentry.per_key", "did you mean 'stars'?"],
+    ),
     "a reference to nothing": ("kind: offer\nid: x\nentry:\n  condition: regulr\n", 4, ["regulr", "regular"]),
     "an entry that is true of nobody's doing": (
         "kind: offer\nid: x\nentry:\n  none: [{event: bean.rated}]\n", 3, ["entry"],
@@ -44,7 +52,7 @@ CASES = {
     "no YAML": ("kind: offer\nid: [x\nentry: {}\n", None, ["expected"]),
     "a tab": ("kind: offer\n\tid: x\n", 2, []),
     "an unknown kind": ("kind: ofer\nid: x\n", 1, ["ofer", "offer"]),
-    "a referral": ("kind: referral\nid: x\n", 1, ["not supported yet"]),
+    "a referral": ("kind: referral\nid: x\n", 1, ["referrals are not there yet"]),
     "an unknown origin": ("- {id: till2,\n   origin: server}\n", 2, ["server", "backend"]),
 }  # fmt: skip
 SCHEMAS = {

@@ -34,4 +34,10 @@ def test_the_demo_counts_right(cli: Callable[..., Stack]) -> None:
     assert not examined.report, str(examined.report)
     assert printed == examined.totals
     assert printed["rewards"] > 0
+    written = {(one.record, one.fields.get("variant") == "holdout") for one in examined.written}
+    assert written >= {
+        ("OfferEntered", False), ("OfferEntered", True), ("OfferExited", True), ("RewardSatisfied", False),
+        ("RewardReversed", False),
+    }  # fmt: skip
+    assert ("RewardSatisfied", True) not in written
     assert {"unknown_event", "undecodable", "schema_violation", "duplicate_conflict"} <= printed["dead_letters"].keys()

@@ -20,11 +20,16 @@ def moments(deployment: Callable[..., Deployment]) -> Moments:
 
 
 def _fall(moments: Moments, rules: Program) -> Program:
-    """Empty Redis below the worker and kill it: all is folded again from the journal."""
+    """Kill the worker and empty Redis, but for a partition that seems to be of another version: all of it is folded
+    again from the journal."""
     rules.kill()
     redis = Redis.from_url(moments.deployment.services.redis)
     for key in redis.scan_iter(f"{{of:{moments.deployment.prefix}*", count=1000):
-        redis.delete(key)
+        if b"journal:0}" not in key:
+            redis.delete(key)
+    journal = moments.deployment.prefix + "journal"
+    redis.hset(f"{{of:{journal}:0}}:meta", "layout", "of another version")
+    redis.hset(f"{{of:{journal}:0}}:st:1", "u:nobody", "what this version cannot read")
     redis.close()
     return moments.deployment.rules().wait_ready()
 

@@ -24,10 +24,12 @@ _ONE = Measure("count", Bounds(at_least=1))
 @dataclass(frozen=True, slots=True)
 class Slot:
     """Where a condition stands. ``entered``: in a completion or an exit, so that all counts since the entry unless it
-    says otherwise; None where that is not known, at the condition itself. ``zone`` is that of days and dates."""
+    says otherwise; None where that is not known, at the condition itself. ``zone`` is that of days and dates.
+    ``key``: the property of ``per_key``, at an entry. Its hits must know it, so it is part of what the leaf says."""
 
     zone: ZoneInfo
     entered: bool | None
+    key: str | None = None
 
 
 class NotHere(Refused):
@@ -43,7 +45,7 @@ def event_leaf(node: Node, plan: Plan, slot: Slot) -> Leaf:
     measure, value, of = measure_of(node, subject, window, slot.zone, max_hits)
     reads = tested.reads | ({of.partition(".")[0]} if of and not of.startswith("meta.") else set())
     return Leaf(
-        key=_key("leaf", subject.type, tested.text, measure.kind, of, _bounds(measure.bounds),
+        key=_key(slot, "leaf", subject.type, tested.text, measure.kind, of, _bounds(measure.bounds),
                  slot.zone.key if measure.zone else "", window.since_entry, window.within, window.start, window.end,
                  max_hits),
         event_type=subject.type, event_name=subject.name, test=tested.test, value=value, measure=measure,
@@ -61,10 +63,10 @@ def sequence_leaf(node: Node, plan: Plan, slot: Slot) -> Sequence:
     says = [[subject.type, tested.text] for subject, tested in found]
     max_hits = node.max_hits or MAX_HITS
     key = ("sequence", says, node.same, within, since_entry, max_hits)
-    steps = tuple(_step(subject, tested, node.same, since_entry, max_hits, _key(*key, at))
+    steps = tuple(_step(subject, tested, node.same, since_entry, max_hits, _key(slot, *key, at))
                   for at, (subject, tested) in enumerate(found))  # fmt: skip
     text = ", then ".join(told) + (f" within {node.within}" if node.within else "") + _same(node)
-    return Sequence(_key(*key), steps, within, since_entry, text + (" since the entry" if since_entry else ""))
+    return Sequence(_key(slot, *key), steps, within, since_entry, text + (" since the entry" if since_entry else ""))
 
 
 def absent_leaf(node: Node, plan: Plan, slot: Slot) -> Absent:
@@ -74,9 +76,9 @@ def absent_leaf(node: Node, plan: Plan, slot: Slot) -> Absent:
     since_entry, within = _since_entry(node, slot), node.within.milliseconds
     key = ("absent", [[subject.type, tested.text] for subject, tested in found], node.same, within, since_entry)
     return Absent(
-        key=_key(*key),
-        event=_step(missed, missed_test, node.same, since_entry, MAX_HITS, _key(*key, "event")),
-        after=_step(after, after_test, node.same, since_entry, MAX_HITS, _key(*key, "after")),
+        key=_key(slot, *key),
+        event=_step(missed, missed_test, node.same, since_entry, MAX_HITS, _key(slot, *key, "event")),
+        after=_step(after, after_test, node.same, since_entry, MAX_HITS, _key(slot, *key, "after")),
         within=within, since_entry=since_entry,
         text=f"no {_about(missed, missed_test)} within {written(within)} after {_about(after, after_test)}{_same(node)}"
         + (" since the entry" if since_entry else ""),
@@ -167,6 +169,7 @@ def _canonical(value: Decimal | int) -> str:
     return str(value) if isinstance(value, int) else f"{value.normalize():f}"
 
 
-def _key(*says: Any) -> int:
+def _key(slot: Slot, *says: Any) -> int:
     """64 bits that name everything a leaf says."""
+    says = says if slot.key is None else (*says, slot.key)
     return int.from_bytes(digest(json.dumps(says, sort_keys=True, ensure_ascii=False))[:8], "big")

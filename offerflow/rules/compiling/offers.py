@@ -48,13 +48,14 @@ class OfferCompiler:
         """The offer, its rank not known yet."""
         written = self._written
         condition = written.entry.condition_part
-        entry = self._asked(condition, ("entry",), entered=False)
+        key = written.reentry.per_key if isinstance(written.reentry, PerKey) else None
+        entry = self._asked(condition, ("entry",), entered=False, key=key)
         audience = self._asked(written.audience, ("audience",), entered=False)
         leaving = self._asked(written.exit, ("exit",), entered=True)
         completion = self._completion(written.completion, ("completion",))
         if entry is not None:
             self._triggers(entry, ("entry",))
-        key = self._key(entry)
+        self._check_key(key, entry)
         variants = tuple(self._variants(entry, completion))
         starts = written.starts.start(self._zone) if written.starts else None
         ends = written.ends.end(self._zone) if written.ends else None
@@ -74,7 +75,7 @@ class OfferCompiler:
             withdrawn=written.withdraw,
             count_entry_event=written.count_entry_event,
             expires_after=written.expires_after.milliseconds if written.expires_after else None,
-            reentry="per_key" if isinstance(written.reentry, PerKey) else written.reentry,
+            reentry=written.reentry if not isinstance(written.reentry, PerKey) else "per_key",
             key=key,
             cooldown=written.cooldown.milliseconds if written.cooldown else None,
             per_user=written.caps.per_user if written.caps else None,
@@ -85,10 +86,10 @@ class OfferCompiler:
             holdout=written.holdout.parts if written.holdout else 0,
         )
 
-    def _asked(self, written: Written | None, path: Path, *, entered: bool) -> Node | None:
+    def _asked(self, written: Written | None, path: Path, *, entered: bool, key: str | None = None) -> Node | None:
         if written is None:
             return None
-        return self._conditions.build(written, Slot(self._zone, entered), self._where, path)
+        return self._conditions.build(written, Slot(self._zone, entered, key), self._where, path)
 
     def _completion(self, written: Written | Literal["immediate"] | None, path: Path) -> Completion:
         if written is None or written == "immediate":
@@ -127,11 +128,11 @@ class OfferCompiler:
             return None
         return reward
 
-    def _key(self, entry: Node | None) -> str | None:
-        """The property of ``per_key``, which every event that may enter must have."""
-        if not isinstance(self._written.reentry, PerKey):
-            return None
-        name, path = self._written.reentry.per_key, ("reentry", "per_key")
+    def _check_key(self, name: str | None, entry: Node | None) -> None:
+        """The property of ``per_key`` is one that every event that may enter has."""
+        path = ("reentry", "per_key")
+        if name is None:
+            return
         concerned = {leaf.event_type: self._plan.of_type(leaf.event_type) for leaf in leaves(entry)}
         if any(isinstance(one, Profile) for one in parts(entry)) and not concerned:
             concerned = {one.name: self._plan.of_type(one.name) for one in self._plan.trait_types}
@@ -146,7 +147,6 @@ class OfferCompiler:
                     raise Refused(f"{name} of {subject.name} is {planned.kind.said}; expected a string or a number")
             except Refused as error:
                 self._wrong(path, error.message)
-        return name
 
     def _version(self) -> str:
         """Of everything that decides: what is written, the conditions it names, and the zone if days or dates are."""

@@ -38,7 +38,7 @@ def decimal(number: float) -> Decimal:
 
 def check_amount(node: Node, scope: Scope) -> None:
     """Raises ExpressionError where ``node`` is no number."""
-    if not isinstance(node, Literal | Property | Arithmetic | Negative | Call):
+    if not isinstance(node, Value):
         raise ExpressionError("expected a number such as amount * 0.05, got a condition", node.column)
     kind = kind_of(node, scope).kind
     if kind is not Kind.NUMBER:

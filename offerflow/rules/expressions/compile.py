@@ -194,12 +194,17 @@ def _compare(node: Compare, getter: Getter) -> Callable[[Any], bool]:
 
 
 def _member(item: Value, choices: tuple[Literal, ...], getter: Getter) -> Callable[[Any], bool]:
-    # Keyed by class as well: True == 1 in Python, but not here.
-    allowed = {(_classes(choice.value), choice.value) for choice in choices}
+    # Told apart by class: True == 1 in Python, but not here.
+    values = [choice.value for choice in choices]
+    by_class: dict[type, frozenset[Any]] = {
+        kind: frozenset(value for value in values if type(value) in kinds)
+        for kinds in ((str,), (bool,), (int, float))
+        for kind in kinds
+    }
     get = _value(item, getter)
 
     def contains(subject: Any) -> bool:
         value = get(subject)
-        return type(value) in (int, float, str, bool) and (_classes(value), value) in allowed
+        return value in among if (among := by_class.get(type(value))) else False
 
     return contains

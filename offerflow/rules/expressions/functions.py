@@ -32,6 +32,7 @@ FUNCTIONS: Mapping[str, Callable[[Any, Any], Any]] = {
 
 
 def matching(pattern: str) -> Callable[[Any], bool | None]:
-    """Whether a string has a match of ``pattern`` anywhere. RE2 takes time in proportion to the string."""
+    """Whether a string has a match of ``pattern`` anywhere. RE2 takes time in proportion to the string; given bytes it
+    does not also count the characters before each group."""
     search = compiled(pattern).search
-    return lambda value: search(value) is not None if type(value) is str else None
+    return lambda value: search(value.encode("utf-8", "surrogatepass")) is not None if type(value) is str else None

@@ -7,7 +7,7 @@ KEYS[1] is the partition's meta hash. Lua unpacks fewer than 8,000 arguments, so
 """
 
 LOAD = """
-local answer = redis.call('HMGET', KEYS[1], 'next', 'dirty', 'fold')
+local answer = redis.call('HMGET', KEYS[1], 'next', 'dirty', 'fold', 'layout')
 local at = 1
 for k = 2, #KEYS do
   local n = tonumber(ARGV[at])
@@ -17,8 +17,8 @@ for k = 2, #KEYS do
 end
 return answer
 """
-"""KEYS: meta, then the buckets asked. ARGV: per bucket n, entity * n. Answer: next, dirty, fold, then the states, nil
-where there is none."""
+"""KEYS: meta, then the buckets asked. ARGV: per bucket n, entity * n. Answer: next, dirty, fold, layout, then the
+states, nil where there is none."""
 
 LOAD_DUE = """
 local crcs = {}
@@ -36,9 +36,9 @@ local function state(entity)
   end
   return redis.call('HGET', KEYS[4 + bit.band(bit.bnot(c), 63)], entity)
 end
-local answer = redis.call('HMGET', KEYS[1], 'next', 'dirty', 'fold')
+local answer = redis.call('HMGET', KEYS[1], 'next', 'dirty', 'fold', 'layout')
 local due = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', ARGV[1], 'WITHSCORES', 'LIMIT', 0, ARGV[2])
-answer[4] = #due / 2
+answer[#answer + 1] = #due / 2
 for i = 1, #due, 2 do
   answer[#answer + 1] = due[i]
   answer[#answer + 1] = due[i + 1]
@@ -61,7 +61,8 @@ end
 return answer
 """
 """KEYS: meta, tm, open, all buckets. ARGV: until, how many timers, lexical start, how many of ``open``, then per bucket
-its number, n, entity * n. Answer: next, dirty, fold, d, (entity, fire_at, state) * d, o, (entity, state) * o, states.
+its number, n, entity * n. Answer: next, dirty, fold, layout, d, (entity, fire_at, state) * d, o, (entity, state) * o,
+states.
 The function finds an entity's bucket as the store does: CRC-32 of its name."""
 
 APPLY = """
@@ -85,9 +86,10 @@ return 'ok'
 n, n arguments. Answer: ok, done (this very batch was applied before), moved or dirty (nothing was written)."""
 
 DROP = """
-if redis.call('HGET', KEYS[1], 'dirty') ~= ARGV[1] then return 0 end
+if (redis.call('HGET', KEYS[1], ARGV[1]) or '') ~= ARGV[2] then return 0 end
 redis.call('UNLINK', unpack(KEYS, 2))
 redis.call('UNLINK', KEYS[1])
 return 1
 """
-"""ARGV: the dirty token that was read. Drops the partition's states, timers and meta only if it still stands."""
+"""ARGV: a field of meta and what was read there, empty for none. Drops the partition's states, timers and meta only if
+that still stands."""

@@ -1,8 +1,8 @@
 """States of entities in Redis, per journal partition: load and apply, each one atomic script per partition.
 
-Layout, all under ``{of:<topic>:<partition>}``: ``:meta`` (hash: next, dirty, batch, fold, topic_id, cluster_id, group),
-``:st:<0..63>`` (hashes: entity -> packed state), ``:tm`` (sorted set: entity by the T from which its first timer fires)
-and ``:open`` (sorted set without scores: entities in an offer). Redis may lag the log, never lead it.
+Layout, all under ``{of:<topic>:<partition>}``: ``:meta`` (hash: next, dirty, batch, fold, layout, topic_id, cluster_id,
+group), ``:st:<0..63>`` (hashes: entity -> packed state), ``:tm`` (sorted set: entity by the T from which its first
+timer fires) and ``:open`` (sorted set without scores: entities in an offer). Redis may lag the log, never lead it.
 """
 
 from __future__ import annotations
@@ -32,11 +32,13 @@ TIMEOUT_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Meta:
-    """What a partition says of itself. ``next`` is the first offset not folded in, 0 for an empty Redis."""
+    """What a partition says of itself. ``next`` is the first offset not folded in, 0 for an empty Redis; ``layout``
+    that of the packed states."""
 
     next: int
     dirty: bytes | None
     fold: bytes | None
+    layout: str | None
     topic_id: str | None
     cluster_id: str | None
     group: str | None
@@ -61,6 +63,7 @@ class Loaded:
     next: int
     dirty: bytes | None
     fold: bytes | None
+    layout: str | None
     states: dict[str, bytes | None]
     due: list[tuple[int, str]] = field(default_factory=list)
     open: list[str] = field(default_factory=list)
@@ -109,7 +112,7 @@ class StateStore:
 
     def meta(self, partition: int) -> Meta:
         """One atomic read of the meta hash."""
-        names = ("next", "dirty", "fold", "topic_id", "cluster_id", "group")
+        names = ("next", "dirty", "fold", "layout", "topic_id", "cluster_id", "group")
         answer: Any = self._call(lambda: self._redis.hmget(self._key(partition), names))
         text = [None if value is None else value.decode() for value in answer[3:]]
         return Meta(int(answer[0] or 0), answer[1], answer[2], *text)
@@ -163,9 +166,16 @@ class StateStore:
 
     def drop(self, partition: int, token: bytes) -> bool:
         """Drop a partition whose last apply died half-way, if it is still the one that ``token`` marks."""
+        return self._dropped(partition, "dirty", token)
+
+    def drop_layout(self, partition: int, layout: str | None) -> bool:
+        """Drop a partition whose states are packed in this layout, if they still are."""
+        return self._dropped(partition, "layout", (layout or "").encode())
+
+    def _dropped(self, partition: int, name: str, value: bytes) -> bool:
         keys = self._keys(partition)
         pipeline = self._redis.pipeline(transaction=False)
-        pipeline.evalsha(self._drop, len(keys), *keys, token)
+        pipeline.evalsha(self._drop, len(keys), *keys, name, value)
         return bool(self._run(pipeline)[0])
 
     def states(self, partition: int) -> dict[str, bytes]:
@@ -273,13 +283,14 @@ def _bucketed(entities: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
 
 def _loaded(entities: Sequence[str], answer: list[Any], *, due: bool) -> Loaded:
     """What LOAD, or LOAD_DUE, answered about these entities."""
-    loaded = Loaded(int(answer[0] or 0), answer[1], answer[2], {})
-    at = 3
+    layout = None if answer[3] is None else answer[3].decode()
+    loaded = Loaded(int(answer[0] or 0), answer[1], answer[2], layout, {})
+    at = 4
     if due:
-        timers = answer[4 : 4 + 3 * answer[3]]
+        timers = answer[5 : 5 + 3 * answer[4]]
         loaded.due = [(int(float(t)), name.decode()) for name, t in zip(timers[::3], timers[1::3], strict=True)]
         loaded.states |= zip((entity for _, entity in loaded.due), timers[2::3], strict=True)
-        at = 4 + len(timers)
+        at = 5 + len(timers)
         opened = answer[at + 1 : at + 1 + 2 * answer[at]]
         loaded.open = [name.decode() for name in opened[::2]]
         loaded.states |= zip(loaded.open, opened[1::2], strict=True)

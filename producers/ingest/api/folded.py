@@ -1,4 +1,4 @@
-"""What a user is in, from the rules' own state: as new as the journal is folded, with progress per leaf."""
+"""What a user is in and why, from the rules' own state: as new as the journal is folded, with progress per leaf."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from offerflow.rules.explained import InstanceExplained, NodeExplained, Status
+from offerflow.rules.explained import InstanceExplained, NodeExplained, OfferExplained, Status
 from producers.ingest.api import told
 from producers.ingest.api.aside import Aside
 from producers.ingest.api.book import OfferBook
+from producers.ingest.api.explained import explanation
 from schemas.user_state import UserReader
 
 
@@ -22,23 +23,35 @@ class FoldedOffers:
         self._reader: UserReader | None = None
         self._aside = Aside("state of users", 1)
 
-    async def of(self, user_id: str) -> list[dict[str, Any]]:
-        """The oldest first. Raises DependencyDown, and TryAgain while the user's partition is being rebuilt."""
-        return await self._aside.run(lambda: self._read(user_id))
+    async def of(self, entity: str) -> list[dict[str, Any]]:
+        """The open ones, the oldest first. ``entity`` is ``u:`` or ``a:`` and the id. Raises DependencyDown, and
+        TryAgain while the user's partition is being rebuilt."""
+        return await self._aside.run(lambda: self._open_ones(entity))
+
+    async def explain(self, entity: str, offer: str | None) -> list[dict[str, Any]]:
+        """Every offer, or only one: then an empty list if there is no such offer."""
+        return await self._aside.run(lambda: [explanation(one) for one in self._read(entity, offer, _now())])
 
     def close(self) -> None:
         self._aside.close()
         if self._reader is not None:
             self._reader.close()
 
-    def _read(self, user_id: str) -> list[dict[str, Any]]:
-        if self._reader is None:
-            self._reader = self._open()
-        now = int(time.time() * 1000)
-        explained = self._reader.read(self._book.catalog, f"u:{user_id}").explain(None, now)
+    def _open_ones(self, entity: str) -> list[dict[str, Any]]:
+        now = _now()
+        explained = self._read(entity, None, now)
         inside = [(one.offer, instance) for one in explained for instance in one.instances if _open(instance, now)]
         inside.sort(key=lambda item: (item[1].entered_at, item[1].id))
         return [_told(offer, instance) for offer, instance in inside]
+
+    def _read(self, entity: str, offer: str | None, now: int) -> list[OfferExplained]:
+        if self._reader is None:
+            self._reader = self._open()
+        return self._reader.read(self._book.catalog, entity).explain(offer, now)
+
+
+def _now() -> int:
+    return int(time.time() * 1000)
 
 
 def _open(instance: InstanceExplained, now: int) -> bool:

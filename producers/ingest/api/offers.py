@@ -1,10 +1,10 @@
-"""``/offers/v1/offers``: enter somebody, see what somebody is in, and what an offer is."""
+"""``/offers/v1``: enter somebody, see what somebody is in and why, and what an offer is."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Annotated, Any, Protocol
+from typing import Annotated
 
 import msgspec
 
@@ -12,12 +12,15 @@ from offerflow.rules.nearest import did_you_mean
 from producers.ingest.answers import Answer, Refusal, json_answer
 from producers.ingest.api import told
 from producers.ingest.api.book import Definition, OfferBook
-from producers.ingest.api.given import BadCall, body_of, event_id_of, query_of
+from producers.ingest.api.folded import FoldedOffers
+from producers.ingest.api.given import BadCall, Query, body_of, event_id_of, query_of
 from producers.ingest.api.routes import Call, Methods, publish
 from schemas import asking
 from schemas.envelope import MAX_ID
 
 PATH = "/offers/v1/offers"
+EXPLANATIONS = "/offers/v1/explanations"
+_WHO = {"userId": "u", "anonymousId": "a"}
 _Id = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID)]
 
 
@@ -28,28 +31,34 @@ class _Enter(msgspec.Struct, forbid_unknown_fields=True, rename="camel", kw_only
     key: _Id | None = None
 
 
-class OpenOffers(Protocol):
-    """What somebody is in, as the API tells it."""
-
-    async def of(self, user_id: str) -> list[dict[str, Any]]: ...
-
-
 class OffersApi:
-    """Definitions come from the catalog, what a user is in from ``open_offers``, requests go to the journal."""
+    """Definitions come from the catalog, what somebody is in from the rules' state, requests go to the journal."""
 
-    def __init__(self, book: OfferBook, open_offers: OpenOffers) -> None:
+    def __init__(self, book: OfferBook, folded: FoldedOffers) -> None:
         self._book = book
-        self._open = open_offers
+        self._folded = folded
 
     def table(self) -> Mapping[str, Methods]:
-        return {PATH: {"GET": self.list, "POST": self.enter}, f"{PATH}/{{id}}": {"GET": self.show}}
+        return {
+            PATH: {"GET": self.list, "POST": self.enter},
+            f"{PATH}/{{id}}": {"GET": self.show},
+            EXPLANATIONS: {"GET": self.explain},
+        }
 
     async def list(self, call: Call) -> Answer | Refusal:
-        """The offers that ``userId`` is in now."""
-        user_id = query_of(call.request, "userId").get("userId", "")
-        if not 1 <= len(user_id) <= MAX_ID:
-            raise BadCall("bad_userId", f"expected ?userId= with 1 to {MAX_ID} characters")
-        return json_answer(HTTPStatus.OK, {"userId": user_id, "offers": await self._open.of(user_id)})
+        """The offers that somebody is in now."""
+        who, entity = _who(query_of(call.request, *_WHO))
+        return json_answer(HTTPStatus.OK, {**who, "offers": await self._folded.of(entity)})
+
+    async def explain(self, call: Call) -> Answer | Refusal:
+        """Where somebody stands with every offer, or with one, and why."""
+        query = query_of(call.request, *_WHO, "offer")
+        who, entity = _who(query)
+        offer = query.get("offer")
+        found = await self._folded.explain(entity, offer)
+        if offer is not None and not found:
+            raise self._unknown(offer)
+        return json_answer(HTTPStatus.OK, {**who, "offers": found})
 
     async def show(self, call: Call) -> Answer | Refusal:
         query_of(call.request)
@@ -99,3 +108,12 @@ class OffersApi:
     def _unknown(self, offer_id: str) -> BadCall:
         hint = did_you_mean(offer_id[:100], self._book.ids)
         return BadCall("unknown_offer", f"there is no offer {offer_id[:100]!r}{hint}", HTTPStatus.NOT_FOUND)
+
+
+def _who(query: Query) -> tuple[Query, str]:
+    """The one parameter that names somebody, and the entity it stands for. Raises BadCall."""
+    named = [(name, query[name]) for name in _WHO if name in query]
+    if len(named) != 1 or not 1 <= len(named[0][1]) <= MAX_ID:
+        raise BadCall("bad_userId", f"expected ?userId=, or ?anonymousId=, with 1 to {MAX_ID} characters")
+    [(name, value)] = named
+    return {name: value}, f"{_WHO[name]}:{value}"

@@ -23,9 +23,10 @@ OFFER = """kind: offer
 id: trial
 entry: {event: Visited}
 completion: {event: Visited, count: {at_least: 2}}
+holdout: 20%
 variants:
   - {id: plain, reward: {id: r, value: 10 EUR}}
-  - {id: bold, reward: {id: r, value: 20 EUR}}
+  - {id: bold, completion: {event: Visited}, reward: {id: r, value: 20 EUR}}
 """
 EVENT = """{"type": "record", "namespace": "events", "name": "Visited",
  "fields": [{"name": "meta", "type": "events.Meta"}]}"""
@@ -47,6 +48,9 @@ def test_spend_is_imported_and_results_are_told(
     one = {"offer": "trial", "version": "1", "holdout": False, "entered_at": 1, "exit_reason": "completed"}
     with writing(store) as connection:
         rows = [{**one, "instance": f"{n}", "variant": "bold", "user_id": f"u{n}"} for n in range(4)]
+        rows += [{**one, "instance": f"p{n}", "variant": "plain", "user_id": f"p{n}"} for n in range(9)]
+        rows += [{**one, "instance": f"h{n}", "variant": "holdout", "user_id": f"h{n}", "holdout": True,
+                  "exit_reason": None if n > 2 else "completed"} for n in range(10)]  # fmt: skip
         connection.execute(insert(entries), rows)
     store.dispose()
 
@@ -68,8 +72,9 @@ def test_spend_is_imported_and_results_are_told(
     imported = told("spend", "trial", file)
     assert imported["spend"] == [{"arm": "bold", "amount": "100.00", "currency": "EUR"}]
     assert told("spend", "trial", file)["before"] == imported["spend"]
-    plain, bold = told("results", "trial")["arms"]
-    assert (plain["arm"], plain["entered"], plain["says"]) == ("plain", 0, "nobody has entered")
+    plain, bold, holdout = told("results", "trial")["arms"]
+    assert plain["increment"]["difference"] == pytest.approx(0.7)
+    assert (holdout["holdout"], holdout["rate"], holdout["increment"]) == (True, 0.3, None)
     assert (bold["completed"], bold["money"][0]["cac"], bold["increment"]) == (4, "25.00", None)
     assert bold["says"] == "too few to judge: 4 entered, 4 completed"
     assert "25.00 EUR" in run("results", "trial").stdout

@@ -64,12 +64,16 @@ def folder(deployed: Deployed, tmp_path: Path) -> Folder:
 
 
 def test_files_and_back(folder: Folder) -> None:
-    """One file per event version, condition and offer, one for sources; read again they are what the catalog has."""
-    folder.deployed.apply({**ALL, "A2.avsc": event(X, optional("y"), version=2)})
+    """One file per event version, condition and offer, one for sources and one for settings; read again they are what
+    the catalog has."""
+    settings = "kind: settings\nid: rules\ngrace: 1m\n"
+    folder.deployed.apply({**ALL, "A2.avsc": event(X, optional("y"), version=2), "rules.yaml": settings})
     assert folder.pull() == [
         "add condition/c conditions/c.yaml", "add event/A@1 events/A@1.avsc", "add event/A@2 events/A@2.avsc",
-        "add offer/o offers/o.yaml", "add source/app sources.yaml", "add source/shop sources.yaml",
+        "add offer/o offers/o.yaml", "add settings/rules settings.yaml", "add source/app sources.yaml",
+        "add source/shop sources.yaml",
     ]  # fmt: skip
+    assert folder.files()["settings.yaml"] == settings
     state = state_of(folder.deployed.catalog)
     assert {name: one.content for name, one in folder.defined().items()} == state
     assert folder.files()["offers/o.yaml"] == "kind: offer\nid: o\nname: Old\nentry: {condition: c}\n"
@@ -93,6 +97,19 @@ def test_every_workspace_reads_back(workspace: Path, tmp_path: Path) -> None:
     write_files(pull.steps, state, {})
     again = {name: one.content for name, one in read_workspace([tmp_path], problems).items()}
     assert (again, problems) == (state, [])
+
+
+def test_the_whole_language_reads_back(folder: Folder) -> None:
+    """An offer with dates, shares, durations and expressions comes back as the same definition."""
+    offer = (
+        "kind: offer\nid: o\nentry: {event: A, where: 'x > 1 && meta.source == \"a: b\"', from: 2026-03-01}\n"
+        "completion: immediate\nexpires_after: 1d12h\nreentry: {per_key: x}\nstarts: 2026-03-01\nends: 2026-03-02T09:00\n"
+        "holdout: 2.5%\nreward: {id: r, value: {expr: x * 0.05, max: 20, currency: EUR}, pending: 14d}\n"
+    )
+    folder.deployed.apply({"A.avsc": event(), "o.yaml": offer})
+    folder.pull()
+    assert folder.defined()["offer/o"].content == state_of(folder.deployed.catalog)["offer/o"]
+    assert folder.pull() == []
 
 
 def test_what_people_wrote_stays(folder: Folder) -> None:

@@ -167,6 +167,27 @@ def test_a_topic_that_is_read_no_more_is_not_waited_for(world: World) -> None:
     assert world.look() == {0: 1100}
 
 
+def test_a_clock_that_is_ahead_is_set_back(world: World) -> None:
+    """By what a tick was ahead of its append time, until nothing is due; else ticks would come that fire nothing."""
+    world.timers = {0: 900}
+    assert world.look() == {0: 1000}
+    world.clock.ahead(-50)
+    assert world.look() == {0: 1000}
+    world.clock.ahead(300)
+    assert world.look() == {}
+    world.now = 1201
+    assert world.look() == {0: 1000}
+    world.timers = {0: 1050}
+    assert world.look() == {}
+    world.now = 1351
+    assert world.look() == {0: 1051}
+    world.timers = {}
+    assert world.look() == {}
+    world.timers = {0: 1352}
+    world.now = 1352
+    assert world.look() == {0: 1352}
+
+
 def test_kafka_away_is_waited_out(world: World) -> None:
     """The next look begins anew."""
     world.timers, world.away = {0: 900}, True

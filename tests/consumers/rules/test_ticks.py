@@ -11,7 +11,18 @@ from offerflow.rules import fold as module
 from offerflow.rules.fold import ENTITIES_PER_TICK, SWEPT_PER_TICK
 from offerflow.rules.outcomes import OfferEntered, OfferExited
 from offerflow.rules.state import unpack_partition
-from tests.consumers.rules.world import MINUTE, NOON, Book, Journalled, activation, catalog_of, fold, happened, tick
+from tests.consumers.rules.world import (
+    MINUTE,
+    NOON,
+    Book,
+    Journalled,
+    Outcome,
+    activation,
+    catalog_of,
+    fold,
+    happened,
+    tick,
+)
 from tests.consumers.rules.world import offer as an_offer
 
 GRACE = 10 * MINUTE
@@ -85,7 +96,7 @@ def test_the_owner_is_told_that_more_is_due(book: Book) -> None:
         records: list[Any] = [tick(9000, FIRES + 1)]
         reach = partition.reach(records)
         found.take(partition.fold(records, found.load([], reach), reach, 9001))
-        assert (partition.asked_for, partition.owed) == (None, owed)
+        assert (partition.asked_for, partition.owed, partition.ahead) == (None, owed, 0)
 
 
 def test_due_times_come_first(book: Book) -> None:
@@ -166,3 +177,14 @@ def test_a_tick_that_cannot_be_read_moves_nothing(book: Book) -> None:
     found = fold(book, [activation(0, 0), *entering(book, 1), Journalled(5, b"\0\0\0\0\1")])
     assert (time(found), exits(found.outputs)) == (0, [])
     assert [(offset, letter.reason) for offset, letter in found.dead] == [(5, "rule_error")]
+
+
+@pytest.mark.parametrize(("asked_for", "ahead"), [(NOON + 300, 290), (NOON + 5, 0), (None, 0)])
+def test_a_tick_of_ours_tells_how_far_ahead_we_are(book: Book, asked_for: int | None, ahead: int) -> None:
+    """Its time against the broker's append time; ticks of others, folded again, tell nothing about our clock."""
+    partition = Partition(3, 0, 0, None, {}, book)  # type: ignore[arg-type]
+    partition.asked_for = asked_for
+    records: list[Any] = [tick(1, NOON + 300, NOON + 10)]
+    reach = partition.reach(records)
+    partition.fold(records, Outcome().load([], reach), reach, 2)
+    assert partition.ahead == ahead

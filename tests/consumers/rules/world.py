@@ -166,7 +166,7 @@ class Outcome:
 
     def load(self, entities: Iterable[str], reach: Reach | None) -> Loaded:
         """As the store does."""
-        loaded = Loaded(0, None, None, {entity: self.states.get(entity) for entity in entities})
+        loaded = Loaded(0, None, None, None, {entity: self.states.get(entity) for entity in entities})
         if reach is not None:
             firing = sorted((at, entity) for entity, at in self.timers.items() if at <= reach.until)
             loaded.due = firing[: reach.timers]

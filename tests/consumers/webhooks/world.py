@@ -26,7 +26,7 @@ from offerflow.runtime.webhooks.resolving import Lookup, Resolver
 from offerflow.runtime.webhooks.types import TYPES
 
 SECOND, MINUTE, HOUR, DAY = 1000, 60_000, 3_600_000, 86_400_000
-LOCAL = {"allow_networks": "127.0.0.0/8", "allow_http": True, "connect_s": 2.0, "answer_s": 2.0, "body_s": 1.0}
+LOCAL = {"allow_networks": "127.0.0.0/8", "allow_http": True, "connect_s": 20, "answer_s": 20, "body_s": 20}
 
 
 class Clock:

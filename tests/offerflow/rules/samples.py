@@ -68,7 +68,7 @@ TYPES = {
 
 def an_event(name: str = "A", offset: int = 7, **given: Any) -> Event:
     """An event of ``u:ann`` with the id ``e<offset>``. What is no field of an event is a property of it."""
-    fields = {
+    fields: dict[str, Any] = {
         "event_id": f"e{offset}", "user_id": "ann", "anonymous_id": None, "time": NOON + offset,
         "received_at": NOON + offset, "source": "shop", "origin": "backend", "partition": 3,
     }  # fmt: skip
@@ -171,7 +171,7 @@ class Entity:
         """What the passing of time to a day leads to: all timers that are due, one after the other."""
         self.now = max(self.now, NOON + round(at * DAY))
         self._offset += 1
-        said = []
+        said: list[str] = []
         while True:
             state = self.state
             decision = fire(self._rules, self.name, state, 3, self._offset, self.now)

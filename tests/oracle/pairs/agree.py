@@ -9,6 +9,7 @@ from random import Random
 from typing import Any
 
 import msgspec
+from pydantic import ValidationError
 
 from offerflow.rules.fold import Failure
 from offerflow.rules.outcomes import Decision
@@ -50,7 +51,7 @@ class Both:
                 name: compiled(name, one, self.plan.schemas)
                 for name, one in zip(names, self.pair.rulesets, strict=True)
             }
-        except RulesetProblems as problems:
+        except (RulesetProblems, ValidationError) as problems:
             raise Refused(str(problems)) from None
         self.engine = Engine(made, self.settles)
         self.oracle = Partition(PARTITION)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import zlib
+from functools import cache
 from random import Random
 from typing import Any
 
@@ -24,8 +26,9 @@ _CLASSES: dict[str, type[EnterOffer] | type[FulfilReward] | type[ReverseReward]]
 }  # fmt: skip
 
 
-def plan_of(schemas: list[dict[str, Any]]) -> Plan:
-    return Plan(parse_event_schema(one, 1000 + n) for n, one in enumerate(schemas))
+@cache
+def _types(schemas: str) -> list[Any]:
+    return list(Plan(parse_event_schema(one, 1000 + n) for n, one in enumerate(json.loads(schemas))).event_types())
 
 
 def compiled(name: str, definitions: list[dict[str, Any]], schemas: list[dict[str, Any]]) -> Ruleset:
@@ -37,12 +40,12 @@ def compiled(name: str, definitions: list[dict[str, Any]], schemas: list[dict[st
         name,
         {one.id: one for one in conditions},
         {one.id: one for one in offers},
-        plan_of(schemas).event_types(),
+        _types(json.dumps(schemas)),
         settings,
     )
 
 
-__all__ = ["Engine", "RulesetProblems", "compiled", "plan_of"]
+__all__ = ["Engine", "RulesetProblems", "compiled"]
 
 
 class _Packed(MemoryStates):

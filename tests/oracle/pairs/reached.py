@@ -1,4 +1,4 @@
-"""How often things must come up at least in 700 pairs, so that the generator cannot silently go blind."""
+"""How often things must come up at least in 800 pairs, so that the generator cannot silently go blind."""
 
 LEAST = {
     "OfferEntered event": 1000,

@@ -174,30 +174,35 @@ class Entity:
     # --- what there is to ask ----------------------------------------------------------------------------------------
 
     def _view(self) -> View:
-        inside = frozenset(one.offer.id for one in self.instances if one.open)
-        completed = frozenset(one.offer.id for one in self.instances if one.completed_at is not None)
+        there = [one for one in self.instances if one.offer.id in self._rules.offers]
+        inside = frozenset(one.offer.id for one in there if one.open)
+        completed = frozenset(one.offer.id for one in there if one.completed_at is not None)
         hits = {slot: tuple(found) for slot, found in self.kept.hits.items()}
         return View(hits, self.kept.traits(self._rules), inside, completed)
 
-    def _in_force(self, leaf: Counting, hit: Hit) -> bool:
-        return hit.offset > self._rules.since.get(leaf.key, hit.offset)
+    def _in_force(self) -> Counts:
+        since = self._rules.since
+        return lambda leaf, hit: hit.offset > since.get(leaf.key, hit.offset)
 
     def _as_entry(self, offer: Offer, key: Any) -> Counts:
         mark = self.marks.get((offer.id, key), 0) if offer.reentry != "never" else 0
+        in_force = self._in_force()
 
         def counts(leaf: Counting, hit: Hit) -> bool:
             mine = key is None or key_of(hit.placed, offer) == key
-            return self._in_force(leaf, hit) and hit.seq > mark and mine
+            return in_force(leaf, hit) and hit.seq > mark and mine
 
         return counts
 
     def _as_instance(self, one: Instance) -> Counts:
+        in_force = self._in_force()
+
         def counts(leaf: Counting, hit: Hit) -> bool:
             if not leaf.since_entry:
-                return self._in_force(leaf, hit)
+                return in_force(leaf, hit)
             own = one.seq in (hit.seq, hit.start_seq) and bool(one.offer.raw.get("count_entry_event"))
             after = own or hit.start > (one.entered_at, one.offset)
-            return self._in_force(leaf, hit) and after and (hit.start_seq >= one.seq or hit.start[0] >= one.floor)
+            return in_force(leaf, hit) and after and (hit.start_seq >= one.seq or hit.start[0] >= one.floor)
 
         return counts
 
@@ -299,7 +304,7 @@ class Entity:
         ended, cooldown = [one.exited_at for one in mine if not one.open], offer.span("cooldown")
         if ended and cooldown is not None and at - max(ended) < cooldown:
             return "cooldown"
-        if offer.audience and not ask.true(offer.audience, at, self._view(), self._in_force):
+        if offer.audience and not ask.true(offer.audience, at, self._view(), self._in_force()):
             return "not_in_audience"
         others = [one for one in self.instances if one.open and one.offer.id != offer.id]
         if offer.group is not None and any(one.offer.group == offer.group for one in others):
@@ -322,7 +327,7 @@ class Entity:
         record.moved.append(offer.id)
         if offer.key_property is not None:
             self.keys[offer.id] = [*self.keys.get(offer.id, []), key][-REMEMBERED_KEYS:]
-        proof = self._proof(offer.entry if seen else None, at, record, *(seen or (View({}), self._in_force)))
+        proof = self._proof(offer.entry if seen else None, at, record, *(seen or (View({}), self._in_force())))
         holdout = variant["id"] == "holdout"
         self._output("OfferEntered", made, record, entered_at=at, expires_at=expires, via=via, holdout=holdout,
                      attributes=dict(variant.get("attributes") or {}), proof=proof)  # fmt: skip
@@ -476,7 +481,7 @@ class Entity:
         return placed.item(f"offerflow.{kind}" if asked else self._rules.kinds[kind].names[0])
 
     def _reverse(self, one: Instance, reward: Reward, reason: str, at: int, record: Record) -> None:
-        proof = self._proof(None, at, record, View({}), self._in_force)
+        proof = self._proof(None, at, record, View({}), self._in_force())
         self._paid("RewardReversed", one, reward, record, reason=reason, reversed_at=at, proof=proof)
 
     def _paid(self, name: str, one: Instance, reward: Reward, record: Record, **fields: Any) -> None:
@@ -491,7 +496,8 @@ class Entity:
         made = identifier(name, one.id, paid, "user" if paid else "", "0")
         shared: dict[str, Any] = {"user_id": who if known else None}
         if name in ("OfferEntered", "OfferExited"):
-            shared["anonymous_id"] = None if known else who
+            # Of somebody known it is what the event happens to have.
+            shared |= {} if known else {"anonymous_id": who}
         if "reward_id" in fields:
             del fields["reward"]
         else:

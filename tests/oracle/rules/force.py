@@ -25,7 +25,8 @@ class Offer:
         entry = dict(raw["entry"])
         self.code = str(entry.pop("code")).upper() if "code" in entry else None
         self.api = bool(entry.pop("api", False))
-        self.entry = resolve(entry, plan, self.zone, False) if entry else None
+        again = None if self.reentry == "never" else self.key_property or ""
+        self.entry = resolve(entry, plan, self.zone, False, again) if entry else None
         self.audience = resolve(raw["audience"], plan, self.zone, False) if "audience" in raw else None
         self.exit = resolve(raw["exit"], plan, self.zone, True) if "exit" in raw else None
         self.variants: list[Mapping[str, Any]] = raw.get("variants") or [{"id": "default", "reward": raw.get("reward")}]

@@ -120,7 +120,7 @@ class Kept:
             parts = [at for at, one in enumerate(asked_of(leaf)) if passes(one, event, rules)]
             if isinstance(leaf, Leaf) and parts and self._measurable(leaf, hit, rules):
                 added.add((key, ""))
-            elif isinstance(leaf, Sequence):
+            elif isinstance(leaf, Sequence) and (leaf.same is None or hit.get(leaf.same) is not None):
                 added |= {(key, at) for at in parts}
             elif isinstance(leaf, Absent):
                 self._watch(leaf, parts, hit, rules, now)
@@ -158,8 +158,10 @@ class Kept:
             since = rules.since[leaf.key]
             ended = any(pair(hit, one) for one in self.hits[leaf.key, "event"] if one.offset > since)
             due = hit.time + leaf.within
-            if not ended and not (hit.placed.event.lateness == "ignore" and due <= now):
-                fire_at = max(due, hit.placed.event.received_at) + rules.grace
+            received = hit.placed.event.received_at
+            over = hit.placed.event.lateness == "ignore" and due <= max(now, received)
+            if not ended and not over:
+                fire_at = max(due, received) + rules.grace
                 self.watches.append(Watch(leaf, hit, due, fire_at))
                 mine = [one for one in self.watches if one.leaf.key == leaf.key]
                 if len(mine) > WATCHES:

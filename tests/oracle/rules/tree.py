@@ -37,6 +37,7 @@ class Leaf:
     since_entry: bool
     zone: str | None
     max_hits: int
+    by: str | None
 
     @cached_property
     def key(self) -> str:
@@ -49,6 +50,7 @@ class Sequence:
     within: int | None
     same: str | None
     since_entry: bool
+    by: str | None
 
     @cached_property
     def key(self) -> str:
@@ -62,6 +64,7 @@ class Absent:
     within: int
     same: str | None
     since_entry: bool
+    by: str | None
 
     @cached_property
     def key(self) -> str:
@@ -97,13 +100,14 @@ Node = Leaf | Sequence | Absent | Profile | InOffer | Completed | Group
 Counting = Leaf | Sequence | Absent
 
 
-def resolve(condition: Any, plan: Workspace, zone: str, since_entry: bool) -> Node:
-    """``zone`` is the offer's timezone; ``since_entry``: the condition stands in a completion or an exit."""
+def resolve(condition: Any, plan: Workspace, zone: str, since_entry: bool, by: str | None = None) -> Node:
+    """``zone`` is the offer's timezone; ``since_entry``: the condition stands in a completion or an exit; ``by``: it is
+    an entry that may fire again, for each value of that property if it is not empty."""
     if "condition" in condition:
-        return resolve(plan.conditions[condition["condition"]], plan, zone, since_entry)
+        return resolve(plan.conditions[condition["condition"]], plan, zone, since_entry, by)
     for kind in ("all", "any", "none"):
         if kind in condition:
-            return Group(kind, tuple(resolve(one, plan, zone, since_entry) for one in condition[kind]))
+            return Group(kind, tuple(resolve(one, plan, zone, since_entry, by) for one in condition[kind]))
     if "profile" in condition:
         return Profile(condition["profile"])
     if "in_offer" in condition:
@@ -114,12 +118,12 @@ def resolve(condition: Any, plan: Workspace, zone: str, since_entry: bool) -> No
     within = duration(condition["within"]) if "within" in condition else None
     if "sequence" in condition:
         steps = tuple(_asked(one, plan) for one in condition["sequence"])
-        return Sequence(steps, within, condition.get("same"), since_entry)
+        return Sequence(steps, within, condition.get("same"), since_entry, by)
     if "absent" in condition:
         assert within is not None
         event, after = _asked(condition["absent"], plan), _asked(condition["after"], plan)
-        return Absent(event, after, within, condition.get("same"), since_entry)
-    return _leaf(condition, plan, zone, within, since_entry)
+        return Absent(event, after, within, condition.get("same"), since_entry, by)
+    return _leaf(condition, plan, zone, within, since_entry, by)
 
 
 def _asked(condition: Any, plan: Workspace) -> Asked:
@@ -127,7 +131,7 @@ def _asked(condition: Any, plan: Workspace) -> Asked:
     return Asked("*" if given["event"] == "*" else plan.types[given["event"]].name, given.get("where"))
 
 
-def _leaf(condition: Any, plan: Workspace, zone: str, within: int | None, since_entry: bool) -> Leaf:
+def _leaf(condition: Any, plan: Workspace, zone: str, within: int | None, since_entry: bool, by: str | None) -> Leaf:
     measure = next((one for one in MEASURES if one in condition), "count")
     said = condition.get(measure) or {"at_least": 1}
     read = duration if measure == "gap" else number
@@ -136,7 +140,7 @@ def _leaf(condition: Any, plan: Workspace, zone: str, within: int | None, since_
         _asked(condition, plan), measure, said.get("of"), bounds, within,
         moment(condition["from"], zone) if "from" in condition else None,
         moment(condition["to"], zone, end=True) if "to" in condition else None,
-        since_entry, zone if measure in ("days", "streak") else None, condition.get("max_hits", MAX_HITS),
+        since_entry, zone if measure in ("days", "streak") else None, condition.get("max_hits", MAX_HITS), by,
     )  # fmt: skip
 
 

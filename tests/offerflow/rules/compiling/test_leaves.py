@@ -177,6 +177,20 @@ def test_steps_have_keys_of_their_own() -> None:
 
 
 @pytest.mark.parametrize(
+    "node",
+    [BUYS, {"sequence": ["Checkout Started", BUYS["event"]], "same": "cart_id"},
+     {"absent": BUYS, "after": {"event": "Checkout Started"}, "within": "1d"}],
+)  # fmt: skip
+def test_leaves_of_an_entry_per_key_are_its_own(node: Definition) -> None:
+    """Their hits know the key, which those of the same leaf elsewhere do not; the audience asks those."""
+    plain, other = (compiled(offer("o", node, reentry=reentry, audience=node))
+                    for reentry in ("never", {"per_key": "cart_id"}))  # fmt: skip
+    mine, theirs = ({leaf.key for leaf in leaves(one.entry.condition)} for one in (plain, other))
+    assert not mine & theirs
+    assert {leaf.key for leaf in leaves(other.audience)} == mine
+
+
+@pytest.mark.parametrize(
     ("node", "reads", "properties", "value"),
     [
         ({**BUYS, "where": "amount > 5"}, {"amount"}, {}, ...),

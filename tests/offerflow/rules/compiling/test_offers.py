@@ -76,7 +76,8 @@ def test_settings_of_a_ruleset() -> None:
 
 def test_drafts_are_not_there() -> None:
     """A draft is checked and left out: what names it can still be asked, and does not wait for it."""
-    made = ruleset(offer("a", {"in_offer": "b"}, status="draft"), offer("b", BUYS, audience={"none": [{"in_offer": "a"}]}),
+    made = ruleset(offer("a", {"in_offer": "b"}, status="draft"), offer("b", BUYS,
+    audience={"none": [{"in_offer": "a"}]}),
                    offer("c"))  # fmt: skip
     assert [(name, one.rank) for name, one in made.offers.items()] == [("b", 0), ("c", 0)]
 

@@ -34,7 +34,8 @@ def one(store: StateStore, step: Apply) -> str:
 def test_a_new_partition(store: StateStore) -> None:
     """An empty Redis stands at 0, knows nothing of itself, and has no states."""
     meta = store.meta(2)
-    assert (meta.next, meta.dirty, meta.fold, meta.topic_id, meta.cluster_id, meta.group) == (0, *[None] * 5)
+    said = (meta.next, meta.dirty, meta.fold, meta.layout, meta.topic_id, meta.cluster_id, meta.group)
+    assert said == (0, *[None] * 6)
     loaded = store.load({2: ["u:a"]})[2]
     assert (loaded.next, loaded.dirty, loaded.fold, loaded.states) == (0, None, None, {"u:a": None})
     assert store.states(2) == {}
@@ -125,6 +126,21 @@ def test_only_the_marked_batch_is_dropped(store: StateStore, raw: redis.Redis, k
     assert store.states(3) == states
     assert not store.drop(2, b"t7")
     assert one(store, batch(0, 4, "t9")) == "ok"
+
+
+@pytest.mark.broker
+@pytest.mark.parametrize("layout", [None, "7"])
+def test_states_of_a_layout_are_dropped(store: StateStore, layout: str | None) -> None:
+    """Only if they still have it: who comes second drops nothing of what the first has begun anew."""
+    said: dict[str, str | bytes] = {} if layout is None else {"layout": layout}
+    store.apply([batch(0, 5, states={"u:a": b"1"}, meta={**IDENTITY, **said})])
+    assert (store.meta(2).layout, store.load({2: ["u:a"]})[2].layout) == (layout, layout)
+    assert not store.drop_layout(2, "8")
+    assert store.drop_layout(2, layout)
+    assert (store.meta(2).next, store.meta(2).topic_id, store.states(2)) == (0, None, {})
+    one(store, batch(0, 4, "t9", {"u:a": b"2"}, meta={"layout": "8"}))
+    assert not store.drop_layout(2, layout)
+    assert store.states(2) == {"u:a": b"2"}
 
 
 @pytest.mark.broker

@@ -38,9 +38,9 @@ OFFERS: dict[str, dict[str, Any]] = {
 
 def inside(instance: str, status: Status = Status.IN, **more: Any) -> InstanceExplained:
     """One run through an offer."""
-    given = {"variant": "plain", "holdout": False, "attributes": {}, "entered_at": 1000, "expires_at": None,
-             "ended_at": None, **more}  # fmt: skip
-    return InstanceExplained(id=instance, version="v", status=status, **given)
+    given = {"version": "v", "variant": "plain", "holdout": False, "attributes": {}, "entered_at": 1000,
+             "expires_at": None, "ended_at": None, **more}  # fmt: skip
+    return InstanceExplained(id=instance, status=status, **given)
 
 
 def offer(name: str, *instances: InstanceExplained) -> OfferExplained:
@@ -65,8 +65,8 @@ class KnownReader:
             raise self.error
         return self
 
-    def explain(self, _: str | None, __: int) -> list[OfferExplained]:
-        return self.explained
+    def explain(self, offer: str | None, _: int) -> list[OfferExplained]:
+        return [one for one in self.explained if offer in (None, one.offer)]
 
     def close(self) -> None:
         """Nothing is open."""

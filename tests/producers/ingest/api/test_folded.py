@@ -1,14 +1,18 @@
-"""What somebody is in, as the API tells what the rules know."""
+"""What somebody is in and why, as the API tells what the rules know."""
 
 from __future__ import annotations
 
 import time
+from decimal import Decimal
 
-from offerflow.rules.explained import NodeExplained, Status
+import pytest
+from msgspec import structs
+
+from offerflow.rules.explained import NodeExplained, RefusalExplained, RewardExplained, Status
 from offerflow.runtime.errors import RedisDown, TryAgain
 from tests.producers.ingest.api.conftest import ApiEdge, inside, offer
 
-OFFERS = "/offers/v1/offers"
+OFFERS, EXPLANATIONS = "/offers/v1/offers", "/offers/v1/explanations"
 
 
 def test_open_offers_with_progress_per_leaf(edge: ApiEdge) -> None:
@@ -36,11 +40,44 @@ def test_open_offers_with_progress_per_leaf(edge: ApiEdge) -> None:
     ]}  # fmt: skip
 
 
-def test_whose_offers_must_be_said(edge: ApiEdge) -> None:
-    """400 without a user, or with one that cannot be."""
-    for query in ({}, {"userId": ""}, {"userId": "u" * 513}):
-        assert edge.get(OFFERS, **query).json()["error"] == "bad_userId"
-    assert edge.get(OFFERS, userId="nobody").json() == {"userId": "nobody", "offers": []}
+@pytest.mark.parametrize("path", [OFFERS, EXPLANATIONS])
+def test_who_is_asked_about_must_be_said(edge: ApiEdge, path: str) -> None:
+    """400 without anybody, with two, or with one that cannot be; visitors are asked about by their anonymous id."""
+    for query in ({}, {"userId": ""}, {"userId": "u" * 513}, {"userId": "anna", "anonymousId": "v-1"}):
+        assert edge.get(path, **query).json()["error"] == "bad_userId"
+    assert edge.get(path, userId="nobody").json() == {"userId": "nobody", "offers": []}
+    assert edge.get(path, anonymousId="v-1").json() == {"anonymousId": "v-1", "offers": []}
+    assert edge.reader.asked == ["u:nobody", "a:v-1"]
+
+
+def test_an_explanation_in_full(edge: ApiEdge) -> None:
+    """Trees with what counted and what is missing, runs with their rewards, refusals; of every offer or of one."""
+    bought = NodeExplained("event", False, "Purchase Completed", "2 of 3", Decimal(2), "1 more", ["e-1", "e-2"], 2)
+    run = inside("i-1", completion=NodeExplained("all", False, missing="1 more", nodes=[bought]), rewards=[
+        RewardExplained("w-1", "voucher", "pending", Decimal("7.5"), "EUR", 5000)])  # fmt: skip
+    shop = structs.replace(
+        offer("shop", run), entry=bought, ways=["event"], refusal="already_in", missing=["1 more"],
+        refusals=[RefusalExplained("cooldown", 2000, "e-9")],
+    )  # fmt: skip
+    edge.reader.explained = [shop, offer("orders")]
+    told = edge.get(EXPLANATIONS, userId="anna", offer="shop").json()
+    leaf = {"kind": "event", "asks": "Purchase Completed", "holds": False, "progress": "2 of 3", "missing": "1 more",
+            "value": "2", "evidence": ["e-1", "e-2"], "evidenceCount": 2}  # fmt: skip
+    assert told == {"userId": "anna", "offers": [{
+        "offer": "shop", "version": "v", "status": "in", "missing": ["1 more"], "wouldBeRefused": "already_in",
+        "ways": ["event"], "entry": leaf, "audience": None,
+        "instances": [{
+            "instance": "i-1", "version": "v", "status": "in", "variant": "plain", "holdout": False, "attributes": {},
+            "key": None, "enteredAt": "1970-01-01T00:00:01.000Z", "expiresAt": None, "endedAt": None, "exit": None,
+            "completion": {"kind": "all", "holds": False, "missing": "1 more", "nodes": [leaf]},
+            "rewards": [{"id": "w-1", "reward": "voucher", "state": "pending", "value": "7.50", "currency": "EUR",
+                         "nextAt": "1970-01-01T00:00:05.000Z"}],
+        }],
+        "refusals": [{"reason": "cooldown", "at": "1970-01-01T00:00:02.000Z", "eventId": "e-9"}],
+    }]}  # fmt: skip
+    assert [one["offer"] for one in edge.get(EXPLANATIONS, userId="anna").json()["offers"]] == ["shop", "orders"]
+    missing = edge.get(EXPLANATIONS, userId="anna", offer="shp")
+    assert (missing.status_code, missing.json()["error"]) == (404, "unknown_offer")
 
 
 def test_a_state_that_cannot_be_read_is_503(edge: ApiEdge) -> None:

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from tests.consumers.history.said import Kept, satisfied
 from tests.producers.ingest.api.conftest import ApiEdge
 
-PATHS = ["/offers/v1/offers", "/offers/v1/offers/{}", "/rewards/v1/rewards", "/rewards/v1/rewards/{}",
-         "/rewards/v1/rewards/{}/fulfil", "/rewards/v1/rewards/{}/reverse"]  # fmt: skip
-NAMES = st.sampled_from(["state", "after", "limit", "userId", "offer", "x"])
+PATHS = ["/offers/v1/offers", "/offers/v1/offers/{}", "/offers/v1/explanations", "/rewards/v1/rewards",
+         "/rewards/v1/rewards/{}", "/rewards/v1/rewards/{}/fulfil", "/rewards/v1/rewards/{}/reverse"]  # fmt: skip
+NAMES = st.sampled_from(["state", "after", "limit", "userId", "anonymousId", "offer", "x"])
 VALUES = st.one_of(
     st.binary(max_size=30), st.sampled_from([b"satisfied", b"0", b"-1", b"999999999999999999999", b"1e9"])
 )

@@ -88,6 +88,10 @@ def test_entered_by_code_rewarded_and_paid_out(deployment: Callable[..., Deploym
     assert [leaf["progress"] for leaf in inside["progress"]] == ["0 of 2"]
     client.buy("o-1")
     until(lambda: client.inside()[0]["progress"][0]["progress"] == "1 of 2", "one purchase to count", 60, client.inside)
+    (why,) = client.get("/offers/v1/explanations", userId="anna", offer="upgrade")["offers"]
+    assert (why["status"], why["wouldBeRefused"], len(why["instances"][0]["completion"]["evidence"])) == (
+        "in", "already_in", 1,
+    )  # fmt: skip
     client.buy("o-2")
     (reward,) = until(lambda: client.rewards(state="satisfied", userId="anna"), "the reward to be listed", 60)
     assert (reward["reward"], reward["value"], reward["currency"]) == ("voucher", "10.00", "EUR")

@@ -21,7 +21,8 @@ from tests.producers.ingest.edge import KEY, Edge, FakePublisher, failing
 
 REWARDS, OFFERS = "/rewards/v1/rewards", "/offers/v1/offers"
 CALLS = [("GET", REWARDS), ("GET", f"{REWARDS}/w-1"), ("POST", f"{REWARDS}/w-1/fulfil"),
-         ("POST", f"{REWARDS}/w-1/reverse"), ("GET", OFFERS), ("POST", OFFERS), ("GET", f"{OFFERS}/shop")]  # fmt: skip
+         ("POST", f"{REWARDS}/w-1/reverse"), ("GET", OFFERS), ("POST", OFFERS), ("GET", f"{OFFERS}/shop"),
+         ("GET", "/offers/v1/explanations")]  # fmt: skip
 
 
 @pytest.mark.parametrize(("method", "path"), CALLS)
