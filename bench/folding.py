@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import time
 from collections.abc import Callable
@@ -30,6 +31,9 @@ Made = list[tuple[str, Event, EventType]]
 def rates(count: int) -> dict[str, float]:
     """Events per second: with 100 live offers of three leaves, of which 5 % of the offers, or of the leaves, name the
     type of an event; with ten times the offers and as many leaves that name it; packed and unpacked; with timers."""
+    # As the worker has it: states are trees, so there is little to collect.
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
     found = {}
     for named, offers, types in (
         ("5 leaves concern an event, of 100 offers", 100, 60),
@@ -48,18 +52,22 @@ def rates(count: int) -> dict[str, float]:
 
 
 def timed(count: int) -> dict[str, float]:
-    """The same through the fold that keeps timers, with and without a million of them waiting."""
+    """The same through the fold that keeps timers, with and without a million of them waiting; the best of three."""
     planned = plan(60)
     ruleset = compiled(100, planned)
-    found = {}
     made = events(count, count // USERS_PER, planned[:20])
+    found: dict[str, float] = {}
     for named, waiting in (("no other timer waits", 0), ("1,000,000 timers wait", TIMERS)):
         states = MemoryStates()
-        folding = Fold(0, PartitionState(), lambda _: ruleset, states, careful=False)
-        folding.activate("bench")
         for n in range(waiting):
             states.put(f"u:waiting-{n}", _WAITING, START + 400 * DAY + n, False)
-        found[f"fold with timers: {named}"] = rate(partial(through, folding, made), count)
+        gc.freeze()
+        for attempt in range(3):
+            folding = Fold(0, PartitionState(), lambda _: ruleset, states, careful=False)
+            folding.activate("bench")
+            mine = [(f"{entity}/{attempt}", event, one) for entity, event, one in made]
+            key = f"fold with timers: {named}"
+            found[key] = max(found.get(key, 0), rate(partial(through, folding, mine), count))
     return found
 
 

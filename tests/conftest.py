@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -75,14 +77,14 @@ def _containers(why: str) -> Iterator[Services]:
 @pytest.fixture
 def deployment(stack: Services, tmp_path: Path) -> Iterator[Callable[..., Deployment]]:
     """Makes deployments with a topic prefix of their own; what they started ends with the test."""
-    made: list[Deployment] = []
+    numbers = count()
+    with ExitStack() as closing:
 
-    def make(**given: object) -> Deployment:
-        directory = tmp_path / f"deployment{len(made)}"
-        directory.mkdir()
-        made.append(Deployment(stack, directory, **given))  # type: ignore[arg-type]
-        return made[-1]
+        def make(**given: object) -> Deployment:
+            directory = tmp_path / f"deployment{next(numbers)}"
+            directory.mkdir()
+            made = Deployment(stack, directory, **given)  # type: ignore[arg-type]
+            closing.callback(made.close)
+            return made
 
-    yield make
-    for one in made:
-        one.close()
+        yield make

@@ -9,7 +9,7 @@ from dataclasses import replace
 from console.workspace.event_effects import NewestChange, event_effects
 from console.workspace.lines import Effect, Line
 from console.workspace.source_effects import source_effects
-from console.workspace.state import State, newest_events
+from console.workspace.state import Content, State, newest_events
 from console.workspace.traffic import LoadTraffic
 from console.workspace.uses import Uses
 
@@ -48,7 +48,24 @@ class _Teller:
                 yield Effect("note", "leaves that are new count from now on; nothing is back-filled")
         elif line.kind == "settings":
             yield Effect("note", "holds for every offer; those inside keep the time zone that they entered under")
-        elif line.action == "remove":
-            yield Effect("note", "nobody enters any more; users inside finish under the definition they began with")
-        elif line.action == "change":
-            yield Effect("note", "users inside finish under the definition they began with")
+        elif line.kind == "offer":
+            yield from _of_offer(line, self._after.get(line.name))
+
+
+_FINISH = "users inside finish under the definition they began with"
+
+
+def _of_offer(line: Line, new: Content | None) -> Iterator[Effect]:
+    """What becomes of who is inside and of who comes."""
+    if new is not None and new.get("status") == "draft":
+        yield Effect(
+            "note", f"a draft: nobody enters; {_FINISH}" if line.action == "change" else "a draft: nobody enters"
+        )
+    elif new is not None and new.get("withdraw"):
+        yield Effect("note", "withdrawn: nobody enters, and everybody inside exits now")
+    elif new is not None and new.get("status") == "paused":
+        yield Effect("note", "paused: nobody enters; users inside may complete")
+    elif line.action == "remove":
+        yield Effect("note", f"nobody enters any more; {_FINISH}")
+    elif line.action == "change":
+        yield Effect("note", _FINISH)

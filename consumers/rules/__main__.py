@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 from consumers.rules.stage import RulesStage
@@ -13,6 +14,9 @@ from offerflow.runtime.settings import load_settings
 
 
 def main() -> int:
+    # States are trees: looking for cycles among them was measured to cost the fold a fifth to a third of its time.
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
     try:
         settings = load_settings()
         settings = settings.model_copy(update={"worker": settings.worker or "rules-1"})

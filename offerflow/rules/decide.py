@@ -21,7 +21,7 @@ from offerflow.rules.asks import NAMES, carry_out
 from offerflow.rules.consequences import finish, follow, nothing_follows
 from offerflow.rules.events import Event, EventType
 from offerflow.rules.firing import consume, fire_timer, withdraw
-from offerflow.rules.hits import Added, count, settle
+from offerflow.rules.hits import Added, count
 from offerflow.rules.live import LiveRules
 from offerflow.rules.memory import ConflictError, remember_event, remember_fact, remember_request
 from offerflow.rules.outcomes import Decision, Evidence, Verdict
@@ -29,6 +29,7 @@ from offerflow.rules.reading import Reading
 from offerflow.rules.record import Record
 from offerflow.rules.refunds import reverse, reversed_before
 from offerflow.rules.requests import Request
+from offerflow.rules.settling import settle
 from offerflow.rules.state import EntityState, Status
 from offerflow.rules.timers import first_due, first_fire_at
 from offerflow.rules.traits import learn
@@ -212,6 +213,3 @@ def _together(decisions: list[Decision]) -> Decision:
         late=last.late,
         rewards=tuple(reward for one in decisions for reward in one.rewards),
     )
-
-
-__all__ = ["ask", "decide", "fire", "next_due", "pending_exit", "skip", "sweep"]

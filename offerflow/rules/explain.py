@@ -19,12 +19,12 @@ from offerflow.rules.explained import (
     RewardExplained,
     Status,
 )
-from offerflow.rules.hits import settle
 from offerflow.rules.ids import long_id
 from offerflow.rules.live import LiveRules
 from offerflow.rules.offers import HOLDOUT
 from offerflow.rules.rewards import reward_id
 from offerflow.rules.ruleset import Prepared
+from offerflow.rules.settling import settle
 from offerflow.rules.state import EntityState, Instance, RewardState, RewardStatus, pack, unpack_entity
 from offerflow.rules.state import Status as Run
 from offerflow.rules.views import OfInstance, View, key_text

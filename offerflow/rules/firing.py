@@ -15,7 +15,7 @@ from offerflow.rules.outcomes import Evidence
 from offerflow.rules.record import Record
 from offerflow.rules.rewards import expired, pending_over
 from offerflow.rules.state import EntityState, Instance, RewardStatus, RichHit, Status, Watch
-from offerflow.rules.timers import ABSENCE, EXPIRY, Timer
+from offerflow.rules.timers import EXPIRY, Timer
 
 MAX_FIRED = 1000
 """Absences that one leaf keeps."""
@@ -95,6 +95,3 @@ def _absence(rules: LiveRules, entity: str, state: EntityState, watch: Watch, pa
     follow(record, asked)
     finish(record)
     return record
-
-
-__all__ = ["ABSENCE", "consume", "fire_timer", "withdraw"]

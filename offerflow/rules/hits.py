@@ -165,20 +165,3 @@ def may_be_reversed(instance: Instance, clock: int, lateness: int) -> bool:
     """Whether a refund that is not too late may still reach the instance's reward."""
     reward = instance.reward
     return reward is not None and reward.alive and clock <= reward.earned_at + REVERSIBLE_FOR + lateness
-
-
-def settle(rules: LiveRules, state: EntityState) -> None:
-    """Under new rules: leaves, watches and traits that were not in force all the time count no more."""
-    since, generation = rules.generations, state.generation
-    never = rules.generation + 1
-    for key in [key for key in state.leaves if since.get(key, never) > generation]:
-        del state.leaves[key]
-    for key in [key for key in state.gaps if since.get(key, never) > generation]:
-        del state.gaps[key]
-    for watch in state.watches:
-        if since.get(watch.key, never) > generation:
-            watch.key = 0
-    for name in [name for name in state.traits_set if rules.trait_generations.get(name, never) > generation]:
-        del state.traits_set[name]
-        state.traits.pop(name, None)
-    state.generation = rules.generation

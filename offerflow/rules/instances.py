@@ -197,4 +197,7 @@ def tidy(record: Record) -> None:
 
 def last_of(state: EntityState, offer: str) -> Instance | None:
     """The instance of the offer that was entered last."""
-    return next((one for one in reversed(state.runs()) if one.offer == offer), None)
+    found = (
+        next((one for one in reversed(some) if one.offer == offer), None) for some in (state.closed, state.instances)
+    )
+    return max((one for one in found if one is not None), key=lambda one: one.turn, default=None)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from offerflow.rules.asking import Condition, leaves_of, walk
-from offerflow.rules.conditions import Absent, Leaf, Profile
+from offerflow.rules.conditions import Absent
 from offerflow.rules.events import EventType
 from offerflow.rules.reading import Reading, Usage
 from offerflow.rules.ruleset import Prepared, Ruleset
@@ -60,18 +60,17 @@ class LiveRules:
 
 def activate(state: PartitionState, ruleset: Ruleset) -> PartitionState:
     """The partition's state after the activation of ``ruleset``. Leaves that stay keep counting, new ones start now.
-    Leaves of completions and exits stay for good, since an instance may be asked them at any time."""
+    Leaves that an instance may be asked stay for good."""
     generation = state.generation + 1
     keys, lasting = set[int](), set(state.lasting)
     traits, lasting_traits = set[str](), set(state.lasting_traits)
     for prepared in ruleset.by_version.values():
-        for slot, condition in prepared.conditions():
-            named, read = counted_keys(condition), condition.traits
-            keys |= named
-            traits |= read
-            if slot in ("completion", "exit"):
-                lasting |= named
-                lasting_traits |= read
+        for _, condition in prepared.conditions():
+            keys |= counted_keys(condition)
+            traits |= condition.traits
+        for condition in prepared.lasting():
+            lasting |= counted_keys(condition)
+            lasting_traits |= condition.traits
     return PartitionState(
         ruleset=ruleset.hash,
         generation=generation,
@@ -92,14 +91,11 @@ def counted_keys(condition: Condition) -> set[int]:
 
 
 def _entries(
-    offers: object, names: Callable[[Condition], frozenset[str]]
+    offers: Iterable[Prepared], names: Callable[[Condition], frozenset[str]]
 ) -> dict[str, tuple[Prepared, ...]]:  # fmt: skip
+    """By what it names: the offers whose entry does, in the order they are entered."""
     found: dict[str, list[Prepared]] = {}
-    for prepared in offers:  # type: ignore[attr-defined]
-        if prepared.entry is not None:
-            for name in names(prepared.entry):
-                found.setdefault(name, []).append(prepared)
+    for prepared in offers:
+        for name in () if prepared.entry is None else names(prepared.entry):
+            found.setdefault(name, []).append(prepared)
     return {name: tuple(sorted(some, key=lambda one: one.order)) for name, some in found.items()}
-
-
-__all__ = ["Leaf", "LiveRules", "Profile", "activate"]

@@ -105,7 +105,7 @@ class Reading:
 
 
 class Usage:
-    """Who uses which leaf: all slots of the active offers, completion and exit of older ones."""
+    """Who uses which leaf: all slots of the active offers, and what instances of older ones may be asked."""
 
     def __init__(self, active: Iterable[Prepared], versions: Iterable[Prepared]) -> None:
         self._leaves: dict[int, Leaf] = {}
@@ -121,20 +121,21 @@ class Usage:
         active = list(active)
         current = {one.offer.version for one in active}
         for prepared in active:
-            self._use(prepared, ("entry", "audience", "completion", "exit"))
+            self._use(prepared, active=True)
         for prepared in versions:
             if prepared.offer.version not in current:
-                self._use(prepared, ("completion", "exit"))
+                self._use(prepared, active=False)
 
-    def _use(self, prepared: Prepared, slots: tuple[str, ...]) -> None:
+    def _use(self, prepared: Prepared, *, active: bool) -> None:
+        lasting = list(prepared.lasting())
         for slot, condition in prepared.conditions():
-            if slot not in slots:
+            if not active and condition not in lasting:
                 continue
             self.traits |= condition.traits
             keys = self._record(condition)
             self._uncap(prepared, slot, condition)
             if slot == "entry":
-                for key in sorted(condition.keys):
+                for key in sorted(condition.keys) if active else ():
                     self._entries.setdefault(key, []).append(prepared)
                 if prepared.offer.key is not None:
                     self._keep(keys, {prepared.offer.key})
@@ -142,7 +143,7 @@ class Usage:
             if slot in ("completion", "exit"):
                 for key in condition.keys:
                     self._completing.setdefault(key, set()).add(prepared.offer.version)
-            for variant, reads in prepared.prices.items():
+            for variant, reads in prepared.prices.items() if active or slot != "entry" else ():
                 completion = prepared.completion(variant)
                 if completion is condition or (slot == "entry" and completion == "immediate"):
                     for key in keys:
@@ -181,9 +182,6 @@ class Usage:
     def entries(self, key: int) -> tuple[Prepared, ...]:
         """The offers whose entry asks a leaf, in the order they are entered."""
         return tuple(sorted(self._entries.get(key, ()), key=lambda one: one.order))
-
-    def leaf(self, key: int) -> Leaf | None:
-        return self._leaves.get(key)
 
     def absent(self, key: int) -> Absent | None:
         return self._absent.get(key)

@@ -75,6 +75,13 @@ class Prepared:
         if self.exit is not None:
             yield "exit", self.exit
 
+    def lasting(self) -> Iterator[Condition]:
+        """What an instance may be asked as long as there is one: where it completes at once, the entry."""
+        immediate = "immediate" in self._completions.values()
+        for slot, condition in self.conditions():
+            if slot in ("completion", "exit") or (slot == "entry" and immediate):
+                yield condition
+
 
 def _nodes(offer: Offer) -> Iterator[Node]:
     found = [offer.entry.condition, offer.audience, offer.exit, offer.completion]

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 
-LAYOUT = 1
+LAYOUT = 2
 """Of everything packed here; another number for whatever cannot be unpacked as the one before."""
 
 MAX_IDS = 256
@@ -154,7 +154,8 @@ class Instance(msgspec.Struct, array_like=True):
 
 class OfferState(msgspec.Struct, array_like=True):
     """An entity and an offer, over all instances. ``used``: what was folded up to this turn counts for the entry no
-    more; ``keys``: the same per key, negative where the key has entered."""
+    more; ``keys``: the same per key, negative where the key has entered; ``gone``: the offer is not live now, so nobody
+    is in it as far as others ask."""
 
     entries: int = 0
     open: int = 0
@@ -162,6 +163,7 @@ class OfferState(msgspec.Struct, array_like=True):
     used: int = 0
     ended_at: int | None = None
     keys: dict[str, int] = {}
+    gone: bool = False
 
 
 class Refused(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -208,11 +210,11 @@ class EntityState(msgspec.Struct):
 
     def inside(self, offer: str) -> bool:
         state = self.offers.get(offer)
-        return state is not None and state.open > 0
+        return state is not None and state.open > 0 and not state.gone
 
     def completed(self, offer: str) -> bool:
         state = self.offers.get(offer)
-        return state is not None and state.completed
+        return state is not None and state.completed and not state.gone
 
     def runs(self) -> list[Instance]:
         """All instances, in order of entry."""
@@ -306,8 +308,8 @@ def pack(state: EntityState | PartitionState) -> bytes:
         _Packed(
             state.clock, state.turn, state.generation, state.timer, state.ids, state.facts, state.reversals,
             state.offers, state.instances, state.closed, state.watches, state.gaps, state.traits, state.traits_set,
-            state.refusals, [plain[turn] for turn in sorted(plain)], list(leaves), list(map(len, leaves.values())),
-            references,
+            state.refusals, [plain[turn] for turn in sorted(plain)], list(leaves),
+            list(map(len, leaves.values())), references,
         )
     )  # fmt: skip
 

@@ -61,11 +61,11 @@ class View:
 
     def inside(self, offer: str) -> bool:
         state = self.offers.get(offer)
-        return state is not None and state.open > 0
+        return state is not None and state.open > 0 and not state.gone
 
     def completed(self, offer: str) -> bool:
         state = self.offers.get(offer)
-        return state is not None and state.completed
+        return state is not None and state.completed and not state.gone
 
 
 class Unused(View):

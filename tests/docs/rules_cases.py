@@ -123,12 +123,12 @@ def _entry(text: str, time: int, now: int, offset: int) -> Entry:
         return Entry("tick", offset, time=time)
     if text.startswith("activate "):
         return Entry("activate", offset, ruleset=int(text.split()[1]) - 1)
-    match = re.fullmatch(r"(?:(ben|visitor): )?(imported )?(.*?)(?: #(\w+))?", text)
+    match = re.fullmatch(r"(?:(ben|visitor): )?(imported )?(.*?)(?: #(\w+))?(?:, received (day .*))?", text)
     assert match
     who, exempt, text = match[1] or "ann", bool(match[2]), match[3]
     common: dict[str, Any] = {
         "entity": "a:visitor" if who == "visitor" else f"u:{who}", "id": match[4] or f"e{offset}", "time": time,
-        "received_at": time if exempt else now, "exempt": exempt,
+        "received_at": _when(match[5], now) if match[5] else time if exempt else now, "exempt": exempt,
     }  # fmt: skip
     text, _, rest = text.partition(" {")
     given = _yaml.load("{" + rest) if rest else {}

@@ -22,8 +22,8 @@ from tests.oracle.pairs.journals import Entry
 from tests.oracle.pairs.pair import Pair
 from tests.oracle.pairs.plan import EventPlan
 from tests.oracle.pairs.told import Told, plain
-from tests.oracle.rules.entity import Outcome
 from tests.oracle.rules.instance import value_of
+from tests.oracle.rules.record import Outcome
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 CASES = cases()

@@ -7,6 +7,8 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +113,19 @@ class Stack:
     def redis(self) -> Redis:
         return Redis.from_url(self.told["redis"])
 
+    def empty_redis(self) -> None:
+        """What FLUSHALL would do, on a Redis that others may share: every key of this stack is gone at once."""
+        script = "for _, key in ipairs(redis.call('KEYS', ARGV[1])) do redis.call('DEL', key) end"
+        with self.redis() as redis:
+            redis.eval(script, 0, self._keys())
+
+    def has_states(self) -> bool:
+        with self.redis() as redis:
+            return any(True for _ in redis.scan_iter(self._keys()))
+
+    def _keys(self) -> str:
+        return f"{{of:{self.told['topic_prefix']}*"
+
     def examine(self, *workspaces: Path, later: Iterable[Path] = ()) -> Examined:
         return examine(self.told["kafka"], self.told["topic_prefix"], workspaces, later=later)
 
@@ -120,14 +135,14 @@ def cli(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[...
     """Makes stacks; each is taken down with its data when the test ends. They run on the broker and the Redis of the
     session, which is quicker, unless the test asks for ``own`` ones: to kill them, or to see that they keep their data.
     """
-    made: list[Stack] = []
+    numbers = count()
+    with ExitStack() as closing:
 
-    def make(*, own: bool = False) -> Stack:
-        directory = tmp_path / f"stack{len(made)}"
-        directory.mkdir()
-        made.append(Stack(directory, None if own else request.getfixturevalue("stack")))
-        return made[-1]
+        def make(*, own: bool = False) -> Stack:
+            directory = tmp_path / f"stack{next(numbers)}"
+            directory.mkdir()
+            made = Stack(directory, None if own else request.getfixturevalue("stack"))
+            closing.callback(made.down)
+            return made
 
-    yield make
-    for stack in made:
-        stack.down()
+        yield make

@@ -30,7 +30,7 @@ class Load:
 
     def _publish(self) -> None:
         try:
-            taken: list[Raw] = self._traffic.take(12 * SLICE)
+            taken: list[Raw] = self._traffic.take(20 * SLICE)
             while True:
                 self._stack.publish(taken)
                 self.sent += len(taken)
@@ -125,7 +125,7 @@ def test_rules_change_under_load(cli: Callable[..., Stack]) -> None:
         stack.apply(LATER)
         load.flows()
         stack.kill("rules-1")
-        stack.redis().flushall()
+        stack.empty_redis()
         load.flows()
     stack.wait_idle()
     examined = stack.examine(WORKSPACE, later=[LATER])
@@ -148,21 +148,21 @@ def test_broker_and_redis_die(cli: Callable[..., Stack]) -> None:
 
 
 def test_redis_is_emptied_while_workers_run(cli: Callable[..., Stack]) -> None:
-    """FLUSHALL under load, twice, and once together with a killed rules worker."""
+    """Redis emptied under load, twice, and once together with a killed rules worker."""
     stack = cli()
     stack.up(validation=1, rules=2)
     stack.apply(WORKSPACE)
     with _loaded(stack, 32) as load:
-        stack.redis().flushall()
+        stack.empty_redis()
         load.flows()
-        stack.redis().flushall()
+        stack.empty_redis()
         stack.kill("rules-2")
         load.flows()
     _judge(stack, load)
 
 
 def test_redis_is_emptied_while_idle_and_while_stopped(cli: Callable[..., Stack]) -> None:
-    """FLUSHALL without traffic, and FLUSHALL while no rules worker runs: what comes later is decided as if never."""
+    """Redis emptied without traffic, and while no rules worker runs: what comes later is decided as if never."""
     stack = cli()
     stack.up(validation=1, rules=2)
     stack.apply(WORKSPACE)
@@ -172,11 +172,11 @@ def test_redis_is_emptied_while_idle_and_while_stopped(cli: Callable[..., Stack]
         sent += 2500
         stack.wait_idle()
         if emptied == "idle":
-            stack.redis().flushall()
-            until(lambda: stack.redis().dbsize(), "the states to be folded again", 60, stack.state)
+            stack.empty_redis()
+            until(stack.has_states, "the states to be folded again", 60, stack.state)
         elif emptied == "stopped":
             stack.up(validation=1, rules=0)
-            stack.redis().flushall()
+            stack.empty_redis()
             stack.publish(traffic.take(1000))
             sent += 1000
             stack.up(validation=1, rules=2)

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from tests.oracle.identity import choose, digest, identifier, murmur2, partition_of
+from tests.oracle.identity import choose, digest, identifier, in_holdout, murmur2, partition_of
 
 
 def test_fields_do_not_run_into_each_other() -> None:
@@ -39,3 +39,13 @@ def test_variants_follow_their_weights_and_stick() -> None:
     chosen = Counter(choose("offer", f"u:{n}", weights) for n in range(4000))
     assert 2850 < chosen["a"] < 3150
     assert all(choose("offer", f"u:{n}", weights) == choose("offer", f"u:{n}", weights) for n in range(100))
+
+
+def test_the_holdout_is_a_share_of_the_users() -> None:
+    """Nobody at nothing, everybody at all, about a tenth at 10 %, and who is in stays in when the share grows."""
+    users = [f"u:{number}" for number in range(2000)]
+    tenth = {one for one in users if in_holdout("o", one, 1000)}
+    assert not any(in_holdout("o", one, 0) for one in users)
+    assert all(in_holdout("o", one, 10_000) for one in users)
+    assert 150 < len(tenth) < 250
+    assert tenth < {one for one in users if in_holdout("o", one, 2000)}

@@ -25,11 +25,12 @@ _ONE = Measure("count", Bounds(at_least=1))
 class Slot:
     """Where a condition stands. ``entered``: in a completion or an exit, so that all counts since the entry unless it
     says otherwise; None where that is not known, at the condition itself. ``zone`` is that of days and dates.
-    ``key``: the property of ``per_key``, at an entry. Its hits must know it, so it is part of what the leaf says."""
+    ``again``: at the entry of an offer that may be entered again, which uses hits up, that it may, and the property of
+    ``per_key``. It is part of what the leaf says, so such leaves have hits of their own."""
 
     zone: ZoneInfo
     entered: bool | None
-    key: str | None = None
+    again: tuple[str, ...] = ()
 
 
 class NotHere(Refused):
@@ -171,5 +172,4 @@ def _canonical(value: Decimal | int) -> str:
 
 def _key(slot: Slot, *says: Any) -> int:
     """64 bits that name everything a leaf says."""
-    says = says if slot.key is None else (*says, slot.key)
-    return int.from_bytes(digest(json.dumps(says, sort_keys=True, ensure_ascii=False))[:8], "big")
+    return int.from_bytes(digest(json.dumps((*says, *slot.again), sort_keys=True, ensure_ascii=False))[:8], "big")

@@ -49,7 +49,8 @@ class OfferCompiler:
         written = self._written
         condition = written.entry.condition_part
         key = written.reentry.per_key if isinstance(written.reentry, PerKey) else None
-        entry = self._asked(condition, ("entry",), entered=False, key=key)
+        again = () if written.reentry == "never" else ("again",) if key is None else ("again", key)
+        entry = self._asked(condition, ("entry",), entered=False, again=again)
         audience = self._asked(written.audience, ("audience",), entered=False)
         leaving = self._asked(written.exit, ("exit",), entered=True)
         completion = self._completion(written.completion, ("completion",))
@@ -86,10 +87,10 @@ class OfferCompiler:
             holdout=written.holdout.parts if written.holdout else 0,
         )
 
-    def _asked(self, written: Written | None, path: Path, *, entered: bool, key: str | None = None) -> Node | None:
+    def _asked(self, written: Written | None, path: Path, *, entered: bool, again: tuple[str, ...] = ()) -> Node | None:
         if written is None:
             return None
-        return self._conditions.build(written, Slot(self._zone, entered, key), self._where, path)
+        return self._conditions.build(written, Slot(self._zone, entered, again), self._where, path)
 
     def _completion(self, written: Written | Literal["immediate"] | None, path: Path) -> Completion:
         if written is None or written == "immediate":

@@ -153,6 +153,20 @@ def test_what_definitions_cost(deployed: Deployed) -> None:
     assert change.size.most < twice.size.most < 1.5 * change.size.most
 
 
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [("name: New\n", "users inside finish under the definition they began with"),
+     ("withdraw: true\n", "withdrawn: nobody enters, and everybody inside exits now"),
+     ("status: paused\n", "paused: nobody enters; users inside may complete"),
+     ("status: draft\n", "a draft: nobody enters; users inside finish under the definition they began with")],
+)  # fmt: skip
+def test_what_becomes_of_people_inside(deployed: Deployed, more: str, words: str) -> None:
+    """The diff says it before anybody is asked to apply it."""
+    deployed.apply(offer("entry: {event: A}\n"))
+    (line,) = deployed.plan(offer(f"entry: {{event: A}}\n{more}")).lines
+    assert [one.text for one in line.effects] == [words]
+
+
 def test_dates_are_read_as_they_are_written(deployed: Deployed) -> None:
     """YAML's own idea of a date is left out, and what is applied is what stands in the file."""
     files = offer("entry: {event: A, from: 2026-03-01, to: 2026-03-01T09:00:00+01:00}\nstarts: 2026-01-01\n")

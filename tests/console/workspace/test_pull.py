@@ -103,7 +103,8 @@ def test_the_whole_language_reads_back(folder: Folder) -> None:
     """An offer with dates, shares, durations and expressions comes back as the same definition."""
     offer = (
         "kind: offer\nid: o\nentry: {event: A, where: 'x > 1 && meta.source == \"a: b\"', from: 2026-03-01}\n"
-        "completion: immediate\nexpires_after: 1d12h\nreentry: {per_key: x}\nstarts: 2026-03-01\nends: 2026-03-02T09:00\n"
+        "completion: immediate\nexpires_after: 1d12h\nreentry: {per_key: x}\nstarts: 2026-03-01\n"
+        "ends: 2026-03-02T09:00\n"
         "holdout: 2.5%\nreward: {id: r, value: {expr: x * 0.05, max: 20, currency: EUR}, pending: 14d}\n"
     )
     folder.deployed.apply({"A.avsc": event(), "o.yaml": offer})

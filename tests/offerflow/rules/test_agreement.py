@@ -18,7 +18,7 @@ from tests.oracle.pairs.focus import FOCUSES
 from tests.oracle.pairs.pair import Pair, make, of_seed, written
 from tests.oracle.pairs.reached import LEAST
 from tests.oracle.pairs.shrink import shrink, smallest
-from tests.oracle.rules.entity import Outcome
+from tests.oracle.rules.record import Outcome
 
 PAIRS_EACH = 180
 PAIRS_OF_A_SEED = 800

@@ -153,3 +153,14 @@ def test_the_holdout_enters_and_earns_nothing() -> None:
     assert entity.story("AB") == ["0 OfferEntered o", "1 OfferExited o"]
     (one,) = entity.decisions[0].outputs
     assert (one.variant, one.holdout) == ("holdout", True)  # type: ignore[union-attr]
+
+
+def test_nobody_is_in_an_offer_that_is_not_live() -> None:
+    """As far as others ask: an instance of a draft, or of an offer that is gone, runs on, and counts again once it is
+    live."""
+    live, other = offer("a", A, D), offer("o", B, audience={"in_offer": "a"}, reentry="after_completion")
+    for said, expected in (({"status": "draft"}, "not_in_audience o"), ({}, "OfferEntered o")):
+        entity = Entity(live)
+        entity.says("A")
+        entity.activate({**live, **said}, other)
+        assert entity.says("B") == [expected]

@@ -74,7 +74,7 @@ def test_a_gap_counts_what_comes_after_a_silence() -> None:
     leaf = bought(gap={"at_least": "30d"})
     assert entered_at(leaf, 0, 10, 41) == [2]
     assert entered_at(leaf, 0, 29.99, 59) == []
-    assert entered_at({**leaf, "count": None} if False else leaf, 0, 30) == [1]
+    assert entered_at(leaf, 0, 30) == [1]
     entity = Entity(offer("o", leaf), {"kind": "settings", "id": "rules", "allowed_lateness": "100d"})
     for day in (50, 60, 10):
         assert entity.day(day, "Bought", order_id=f"o{day}", amount=1) == []

@@ -111,6 +111,15 @@ def test_an_immediate_reward_is_asked_of_its_entry() -> None:
     assert refunded(entity, 3) == ["RewardReversed refund"]
 
 
+def test_an_entry_is_asked_again_though_its_rules_are_gone() -> None:
+    """Leaves of an entry that completes at once stay in force for good, so refunds are read and reverse."""
+    entity = Entity(paying(BOUGHT, "immediate"))
+    assert bought(entity, 1) == ["OfferEntered o", "RewardSatisfied o", "OfferExited o"]
+    entity.activate(offer("p", A))
+    assert bought(entity, 2, "o2") == []
+    assert refunded(entity, 3) == ["RewardReversed refund"]
+
+
 @pytest.mark.parametrize(("days", "reversed_"), [(90, True), (90 + 1 / DAY, False)])
 def test_a_refund_reaches_back_90_days(days: float, reversed_: bool) -> None:
     """Between the purchase and the refund."""

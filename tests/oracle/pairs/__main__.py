@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import sys
@@ -41,15 +42,16 @@ def main() -> int:
     began, reached, bad = time.monotonic(), Counter[str](), list[tuple[int, str]]()
     numbers = range(given.first, given.first + given.pairs)
     chunks = [(given.seed, list(numbers[at : at + CHUNK])) for at in range(0, len(numbers), CHUNK)]
-    with ProcessPoolExecutor(given.workers) as workers:
+    with ProcessPoolExecutor(given.workers, initializer=_uncollected) as workers:
         played = workers.map(play, chunks)
         for counted, failed in track(played, "pairs", total=len(chunks), console=Console(stderr=True)):
             reached += counted
             bad += failed
-    for number, why in bad[: given.show]:
-        print(f"pair {number} of seed {given.seed}: {why}", file=sys.stderr)
+            for number, why in failed:
+                print(f"pair {number} of seed {given.seed}: {why}", file=sys.stderr, flush=True)
+    for number, _ in bad[: given.show]:
         small, differs = smallest(of_seed(given.seed, number))
-        print(f"{small}\n{differs}\n", file=sys.stderr)
+        print(f"pair {number}, as small as it gets\n{small}\n{differs}\n", file=sys.stderr)
     report = {
         "seed": given.seed, "first": given.first, "pairs": given.pairs, "disagree": [number for number, _ in bad],
         "refused_by_the_compiler": reached.pop("refused by the compiler", 0),
@@ -57,6 +59,12 @@ def main() -> int:
     }  # fmt: skip
     print(json.dumps(report, indent=1))
     return 1 if bad else 0
+
+
+def _uncollected() -> None:
+    """What a pair leaves behind is freed without the collector, which costs a fifth of the time."""
+    gc.freeze()
+    gc.set_threshold(200_000, 50, 100)
 
 
 def play(chunk: tuple[int, list[int]]) -> tuple[Counter[str], list[tuple[int, str]]]:

@@ -19,8 +19,9 @@ from tests.oracle.pairs.engine import PARTITION, Engine, RulesetProblems, compil
 from tests.oracle.pairs.journals import Entry
 from tests.oracle.pairs.pair import Pair, workspace
 from tests.oracle.pairs.plan import PLAN, EventPlan
-from tests.oracle.rules.entity import Outcome
+from tests.oracle.pairs.rulesets import words
 from tests.oracle.rules.partition import Partition
+from tests.oracle.rules.record import Outcome
 
 REASONS = {"reward_state": "no_such_reward"}
 """What does not apply to a reward is counted under two reasons, which may change as old rewards are forgotten."""
@@ -69,6 +70,7 @@ class Both:
         """Fold one record on both sides: (entity, what the engine says, what the oracle says)."""
         found = self._step(entry)
         for _, told, outcome in found:
+            self._count(outcome, " by a timer" if entry.what == "tick" else "")
             self._same(told, outcome)
         return found
 
@@ -106,7 +108,6 @@ class Both:
         return self.oracle.take(entry.entity, Placed(event, PARTITION, entry.offset))
 
     def _same(self, told: Decision | Failure, expected: Outcome) -> None:
-        self._count(expected)
         if isinstance(told, Failure):
             assert expected.verdict.startswith("rule_error"), f"the engine failed: {told.error}, {expected}"
             return
@@ -122,16 +123,19 @@ class Both:
         assert refused == expected.refusals, f"refusals {refused}, expected {expected.refusals}"
         self.said.append(told)
 
-    def _count(self, outcome: Outcome) -> None:
+    def _count(self, outcome: Outcome, how: str) -> None:
         self.reached[outcome.verdict.split()[0]] += 1
         self.reached.update(f"refused {reason}" for _, reason in outcome.refusals)
         for one in outcome.outputs:
-            self.reached[one.record] += 1
+            self.reached[one.record + how] += 1
             for name in ("reason", "via"):
                 if name in one.fields:
-                    self.reached[f"{one.record} {one.fields[name]}"] += 1
+                    self.reached[f"{one.record} {one.fields[name]}{how}"] += 1
             self.reached["late completion"] += bool(one.fields.get("late"))
             self.reached["holdout"] += bool(one.fields.get("holdout"))
+            rules = self.oracle.force.rules
+            if one.record == "OfferEntered" and rules and one.fields["offer"] in rules.offers:
+                self.reached.update(f"said {word}" for word in words(rules.offers[one.fields["offer"]].raw))
 
 
 def run(pair: Pair, settles: Random | None = None) -> Counter[str]:

@@ -142,7 +142,7 @@ def _reward(random: Random, made: Definition) -> Definition:
         reward["value"] = random.choice(("10 EUR", "0.5 USD"))
     about: set[str] = set()
     _events(made["entry"] if made["completion"] == "immediate" else made["completion"], about)
-    plain = not {"absent", "code", "api"} & _words(made)
+    plain = not {"absent", "code", "api"} & words(made)
     if about and about <= {"Bought", "Ordered", "Paid"} and plain and one_in(random, 2):
         reward["value"] = random.choice((
             {"expr": "amount * 0.05", "max": 20, "currency": "EUR"},
@@ -157,10 +157,11 @@ def _reward(random: Random, made: Definition) -> Definition:
     return reward
 
 
-def _words(made: Any) -> set[str]:
+def words(made: Any) -> set[str]:
+    """Every key of a definition."""
     if isinstance(made, dict):
-        return set(made) | {word for value in made.values() for word in _words(value)}
-    return {word for one in made for word in _words(one)} if isinstance(made, list) else set()
+        return set(made) | {word for value in made.values() for word in words(value)}
+    return {word for one in made for word in words(one)} if isinstance(made, list) else set()
 
 
 def _changed(random: Random, before: Ruleset, focus: Focus) -> Ruleset:

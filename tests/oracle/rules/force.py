@@ -44,7 +44,10 @@ class Offer:
     @property
     def lasting(self) -> list[Node]:
         """Conditions that an instance asks as long as it lives."""
-        return [node for node in (self.exit, *self.completions.values()) if node is not None and node != "immediate"]
+        said = [self.exit, *self.completions.values()]
+        if "immediate" in said:
+            said.append(self.entry)
+        return [node for node in said if node is not None and node != "immediate"]
 
     @property
     def nodes(self) -> list[Node]:

@@ -30,7 +30,8 @@ class Watch:
 
 @dataclass
 class Kept:
-    """Of one entity. ``log`` is every event that was folded; ``dead`` are the offsets of those that were taken back."""
+    """Of one entity. ``log`` is every event that was folded; ``dead`` are the offsets of those that were taken back,
+    ``dropped`` the hits (leaf, offset) beyond what a leaf keeps."""
 
     clock: int | None = None
     remembered: dict[str, Event] = field(default_factory=dict)
@@ -41,12 +42,13 @@ class Kept:
     refunds: list[Placed] = field(default_factory=list)
     hits: dict[Slot, list[Hit]] = field(default_factory=lambda: defaultdict(list))
     watches: list[Watch] = field(default_factory=list)
+    dropped: set[tuple[str, int]] = field(default_factory=set)
     _traits: tuple[Any, dict[str, Any]] = field(default_factory=lambda: (None, {}))
 
     def copy(self) -> Kept:
         hits = defaultdict(list, {slot: list(found) for slot, found in self.hits.items()})
         return Kept(self.clock, dict(self.remembered), dict(self.facts), list(self.log), set(self.dead),
-                    set(self.unborn), list(self.refunds), hits, list(self.watches))  # fmt: skip
+                    set(self.unborn), list(self.refunds), hits, list(self.watches), set(self.dropped))  # fmt: skip
 
     def remember(self, event: Event) -> None:
         self.remembered[event.event_id] = event
@@ -174,7 +176,9 @@ class Kept:
         for key, leaf in rules.leaves.items():
             if isinstance(leaf, Leaf):
                 there = [hit for hit in self.hits[key, ""] if hit.offset > rules.since[key]]
-                kept = self.hits[key, ""] = sorted(there, key=lambda one: one.order)[-leaf.max_hits :]
+                there.sort(key=lambda one: one.order)
+                self.dropped |= {(key, hit.offset) for hit in there[: -leaf.max_hits]}
+                kept = self.hits[key, ""] = there[-leaf.max_hits :]
                 if leaf.within is not None and not leaf.since_entry and self.clock is not None:
                     oldest = self.clock - leaf.within - rules.lateness
                     self.hits[key, ""] = [hit for hit in kept if hit.time >= oldest]

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from tests.oracle.model import Placed
-from tests.oracle.rules.entity import Entity, Outcome
-from tests.oracle.rules.force import Force
+from tests.oracle.rules.entity import Entity
+from tests.oracle.rules.force import Force, Rules
+from tests.oracle.rules.record import Outcome
 from tests.oracle.workspace import Workspace
+
+AT_ONCE = 1000
+"""Entities whose timers one tick fires, or that one tick lets exit."""
 
 
 class Partition:
@@ -15,11 +19,11 @@ class Partition:
         self.number, self.time = number, 0
         self.force = Force()
         self.entities: dict[str, Entity] = {}
-        self._sweeping = False
+        self._cursor: str | None = None
 
     def activate(self, ruleset: str, plan: Workspace, offset: int) -> None:
         rules = self.force.activate(ruleset, plan, offset)
-        self._sweeping = any(offer.raw.get("withdraw") for offer in rules.offers.values())
+        self._cursor = "" if any(offer.raw.get("withdraw") for offer in rules.offers.values()) else None
 
     def take(self, entity: str, placed: Placed) -> Outcome:
         """Fold an event or a request; before the first activation nothing is counted."""
@@ -30,25 +34,32 @@ class Partition:
 
     def tick(self, due: int, offset: int) -> list[tuple[str, Outcome]]:
         """T moves, and what is due fires in the order (due, entity, kind, id); then withdrawn offers are left."""
-        self.time = max(self.time, due)
-        rules, fired = self.force.rules, []
+        rules, until = self.force.rules, max(self.time, due)
         if rules is None:
+            self.time = until
             return []
+        first = sorted((at, one.name) for one in self.entities.values() if (at := one.first_fire_at()) <= until)
+        self.time = first[AT_ONCE][0] if len(first) > AT_ONCE else until
+        chosen, fired = [self.entities[name] for _, name in first[:AT_ONCE]], []
         while True:
-            due_now = [(one.next_due(self.time), one) for one in self.entities.values()]
-            first = min(((timer[0], one.name) for timer, one in due_now if timer is not None), default=None)
-            if first is None:
+            waiting = [(timer[0], one.name, one, timer) for one in chosen if (timer := one.next_due(self.time))]
+            if not waiting:
                 break
-            entity = self.entities[first[1]]
-            timer, done = entity.next_due(self.time), Outcome("folded")
-            assert timer is not None
+            _, name, entity, timer = min(waiting, key=lambda one: one[:2])
+            done = Outcome("folded")
             entity.fire(timer, rules, offset, done)
-            fired.append((entity.name, done))
-        if self._sweeping:
-            self._sweeping = False
-            for name in sorted(self.entities):
-                done = Outcome("folded")
-                self.entities[name].sweep(rules, self.time, offset, done)
-                if done.outputs or done.refusals:
-                    fired.append((name, done))
-        return fired
+            fired.append((name, done))
+        return fired + self._swept(rules, offset)
+
+    def _swept(self, rules: Rules, offset: int) -> list[tuple[str, Outcome]]:
+        """Instances of withdrawn offers exit, so many entities with a tick, from where the last one left off."""
+        if self._cursor is None:
+            return []
+        inside = sorted(name for name, one in self.entities.items() if name > self._cursor and one.inside)
+        found = []
+        for name in inside[:AT_ONCE]:
+            done = Outcome("folded")
+            self.entities[name].sweep(rules, self.time, offset, done)
+            found += [(name, done)] if done.outputs or done.refusals else []
+        self._cursor = inside[AT_ONCE - 1] if len(inside) >= AT_ONCE else None
+        return found

@@ -181,13 +181,15 @@ def test_steps_have_keys_of_their_own() -> None:
     [BUYS, {"sequence": ["Checkout Started", BUYS["event"]], "same": "cart_id"},
      {"absent": BUYS, "after": {"event": "Checkout Started"}, "within": "1d"}],
 )  # fmt: skip
-def test_leaves_of_an_entry_per_key_are_its_own(node: Definition) -> None:
-    """Their hits know the key, which those of the same leaf elsewhere do not; the audience asks those."""
-    plain, other = (compiled(offer("o", node, reentry=reentry, audience=node))
-                    for reentry in ("never", {"per_key": "cart_id"}))  # fmt: skip
-    mine, theirs = ({leaf.key for leaf in leaves(one.entry.condition)} for one in (plain, other))
-    assert not mine & theirs
-    assert {leaf.key for leaf in leaves(other.audience)} == mine
+def test_leaves_of_an_entry_that_repeats_are_its_own(node: Definition) -> None:
+    """Its hits are used up, and per key they know the key, which those of the same leaf elsewhere do not; whichever the
+    re-entry, it is the same leaf. The audience asks the others."""
+    ways = ("never", "after_expiry", "after_completion", {"per_key": "cart_id"})
+    made = [compiled(offer("o", node, reentry=reentry, audience=node)) for reentry in ways]
+    never, expiry, completion, keyed = (frozenset(leaf.key for leaf in leaves(one.entry.condition)) for one in made)
+    assert expiry == completion
+    assert len(never | expiry | keyed) == 3 * len(never)
+    assert {frozenset(leaf.key for leaf in leaves(one.audience)) for one in made} == {never}
 
 
 @pytest.mark.parametrize(
