@@ -97,6 +97,8 @@ def property_type(field: Mapping[str, Any], pii: bool = False) -> PropertyType:
     found = _of_type(field["type"], pii)
     if found.kind is Kind.NUMBER:
         found = replace(found, minimum=field.get("minimum"), maximum=field.get("maximum"))
+    elif found.kind is Kind.STRING:
+        found = replace(found, pattern=field.get("pattern"))
     return found
 
 

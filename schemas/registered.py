@@ -104,7 +104,7 @@ def shipped() -> tuple[Registered, ...]:
             definition = load_schema(folder, path.name.removesuffix(".avsc"))
             if "id" in definition:
                 name = f"{definition['namespace']}.{definition['name']}"
-                found.append(Registered(definition["id"], name, definition.get("version", 1), definition))
+                found.append(Registered(definition["id"], name, definition.get("version", 1), inlined(definition)))
     return tuple(found)
 
 

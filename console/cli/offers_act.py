@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
 from console.cli.changes import change_json, confirm, refuse, show_change, tell_workers
 from console.cli.dlq_table import visible
-from console.cli.options import Duration, dir_option, output_option, yes_option
+from console.cli.options import Duration, dir_option, follow_up, output_option, yes_option
 from console.cli.output import print_json
 from console.stack.client import connect
 from console.stack.files import StackFiles
@@ -19,9 +21,11 @@ from console.workspace.in_force import await_in_force
 from console.workspace.problems import WorkspaceProblems
 from console.workspace.reading import read_catalog
 from console.workspace.releases import release as release_of
-from console.workspace.state import State, state_of
+from console.workspace.state import Content, state_of
 from console.workspace.traffic import traffic_from
+from offerflow.catalog.view import Catalog
 from offerflow.catalog.writer import CatalogWriter
+from offerflow.rules.ids import content_hash
 from offerflow.rules.nearest import did_you_mean
 from offerflow.runtime.errors import KafkaDown, OfferflowError
 from offerflow.runtime.settings import Settings
@@ -84,14 +88,15 @@ def hold(offer: str, force: bool, output: str, directory: Path | None) -> None:
     engine = open_store(settings)
     if not force:
         with reading(engine) as connection:
-            known = set(entry_numbers(connection))
-        if offer not in known:
-            _must_be_defined(settings, offer)
+            entered, held = set(entry_numbers(connection)), holds.held_offers(connection)
+        if offer not in entered:
+            _must_be_defined(settings, offer, entered, held)
     began = holds.hold(engine, offer, current_author("offers hold").name)
     if output == "json":
         print_json({"offer": offer, "on_hold": True, "changed": began})
     else:
-        click.echo(f"{visible(offer)} is on hold{'' if began else ' already'}; `offerflow offers release` ends it")
+        ends = visible(follow_up(f"offers release {shlex.quote(offer)}"))
+        click.echo(f"{visible(offer)} is on hold{'' if began else ' already'}; `{ends}` ends it")
 
 
 @click.command()
@@ -105,7 +110,7 @@ def release(offer: str, yes: bool, output: str, directory: Path | None) -> None:
     with reading(engine) as connection:
         held = holds.holds_now(connection)
     if offer not in held:
-        raise OfferflowError(f"{visible(offer)} is not on hold{did_you_mean(offer, held)}")
+        raise OfferflowError(f"{visible(offer)} is not on hold{did_you_mean(offer, held)}. {_on_hold(held)}")
     confirm(yes, f"Release {visible(offer)}, on hold by {visible(held[offer][1])}?")
     ended = holds.release(engine, offer)
     if output == "json":
@@ -122,8 +127,7 @@ def _set(
     workers: dict[str, int] = {}
     try:
         with CatalogWriter(settings) as writer:
-            state = state_of(writer.catalog)
-            defined = {one.name: one for one in (_with_status(state, offer, status) for offer in offers)}
+            defined = {one.name: one for one in (_with_status(writer.catalog, offer, status) for offer in offers)}
             change = plan_change(writer.catalog, defined, traffic=traffic_from(settings))
             if output == "table":
                 show_change(change)
@@ -142,8 +146,10 @@ def _set(
         tell_workers(workers)
 
 
-def _with_status(state: State, offer: str, status: str) -> Definition:
-    """The offer with another status. Raises OfferflowError if there is none, or if it cannot have it."""
+def _with_status(catalog: Catalog, offer: str, status: str) -> Definition:
+    """The offer with another status; live is said where it was said before. Raises OfferflowError if there is none, or
+    if it cannot have it."""
+    state = state_of(catalog)
     content = state.get(f"offer/{offer}")
     if content is None:
         known = [name.partition("/")[2] for name in state if name.startswith("offer/")]
@@ -151,16 +157,32 @@ def _with_status(state: State, offer: str, status: str) -> Definition:
     now = content.get("status", _LIVE)
     if now not in (_LIVE, _PAUSED):
         raise OfferflowError(f"{offer} is a {now}; give it status: {status} in its definition and apply that")
-    return definition_of("offer", content if now == status else {**content, "status": status}, "catalog")
+    if now != status:
+        unsaid = {key: value for key, value in content.items() if key != "status"}
+        content = {**content, "status": status}
+        if status == _LIVE and (_known(catalog, offer, unsaid) or not _known(catalog, offer, content)):
+            content = unsaid
+    return definition_of("offer", content, "catalog")
 
 
-def _must_be_defined(settings: Settings, offer: str) -> None:
+def _known(catalog: Catalog, offer: str, content: Content) -> bool:
+    """Whether the offer was ever defined so."""
+    return f"offer/{offer}@{content_hash(content)}" in catalog.records
+
+
+def _on_hold(held: Iterable[str]) -> str:
+    named = ", ".join(visible(one) for one in sorted(held))
+    return f"On hold now: {named}" if named else "Nothing is on hold now"
+
+
+def _must_be_defined(settings: Settings, offer: str, entered: set[str], held: set[str]) -> None:
     try:
         catalog, _ = read_catalog(settings)
     except KafkaDown as error:
         raise KafkaDown(
             f"{error}; so nobody knows whether there is an offer {visible(offer)}: if you do, add --force"
         ) from None
-    known = [name.partition("/")[2] for name in state_of(catalog) if name.startswith("offer/")]
+    known = {name.partition("/")[2] for name in state_of(catalog) if name.startswith("offer/")}
     if offer not in known:
-        raise OfferflowError(f"there is no offer {visible(offer)}{did_you_mean(offer, known)}; nothing is on hold now")
+        near = did_you_mean(offer, known | entered) or "; `offerflow offers list` shows which there are"
+        raise OfferflowError(f"there is no offer {visible(offer)}{near}. {_on_hold(held)}")

@@ -12,7 +12,7 @@ import click
 
 from console.cli.changes import confirm
 from console.cli.dlq_table import visible
-from console.cli.options import dir_option, output_option, yes_option
+from console.cli.options import dir_option, follow_up, output_option, yes_option
 from console.cli.output import print_json, progress
 from console.cli.paths import told_paths
 from console.cli.rewards import source_option
@@ -82,7 +82,7 @@ def enter(
     if output == "json":
         print_json(counted)
     elif counted["asked"]:
-        click.echo(f"asked for {len(left)}; `offerflow offers list` counts who got in")
+        click.echo(f"asked for {len(left)}; `{follow_up('offers list')}` counts who got in")
 
 
 def asking_line(user: str, key: str | None) -> str:

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-import re
+import shlex
 from pathlib import Path
 from typing import Any
 
 import click
 
-_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
+from offerflow.rules.durations import milliseconds
 
 
 class Duration(click.ParamType[float]):
-    """``30s``, ``5m``, ``1h``; a bare number is seconds. The value is a float of seconds."""
+    """``30s``, ``5m``, ``1d12h``, as definitions have them. The value is a float of seconds."""
 
     name = "duration"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         if isinstance(value, int | float):
             return float(value)
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h)?", str(value).strip())
-        if match is None:
-            self.fail(f"{value!r} is not a duration such as 30s, 5m or 1h", param, ctx)
-        return float(match[1]) * _UNITS[match[2] or "s"]
+        text = str(value).strip()
+        try:
+            return milliseconds(text) / 1000
+        except ValueError as error:
+            unit = f"; write {text}s for seconds" if text.isascii() and text.isdigit() else ""
+            self.fail(f"{text!r} is not a duration: {error}{unit}", param, ctx)
 
 
 dir_option = click.option(
@@ -43,3 +45,10 @@ output_option = click.option(
 """Passes ``output``: ``table`` for people, ``json`` for programs."""
 
 yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
+
+
+def follow_up(command: str) -> str:
+    """How to type a further ``command`` so that it reaches the same stack: with the ``--dir`` that was given."""
+    context = click.get_current_context(silent=True)
+    directory = context.params.get("directory") if context is not None else None
+    return f"offerflow {command}" + (f" --dir {shlex.quote(str(directory))}" if directory is not None else "")

@@ -9,7 +9,7 @@ import click
 
 from console.cli.changes import confirm
 from console.cli.dlq_table import print_fitting, visible
-from console.cli.options import dir_option, output_option, yes_option
+from console.cli.options import dir_option, follow_up, output_option, yes_option
 from console.cli.output import print_json
 from console.stack.client import connect
 from console.stack.files import StackFiles
@@ -22,7 +22,9 @@ from offerflow.runtime.store.transactions import reading
 from schemas import asking
 from schemas.announce import rfc3339
 
-_COLUMNS = ("id", "state", "satisfied (UTC)", "user", "reward", "value", "hold", "offer", "variant")
+_COLUMNS = ("id", "state", "satisfied (UTC)", "hold", "user", "value", "reward", "offer", "variant")
+_BELOW = 5
+"""Columns from the user on: an id leaves them no room on a line of 80."""
 _TIMES = ("satisfied_at", "fulfilled_at", "reversed_at")
 source_option = click.option("--source", help="The declared source of origin backend that asks.")
 
@@ -61,7 +63,7 @@ def list_command(
     if output == "json":
         print_json(found)
         return
-    print_fitting(_COLUMNS, [_row(one) for one in found], droppable=("variant", "hold", "satisfied (UTC)"))
+    print_fitting(_COLUMNS, [_row(one) for one in found], droppable=("hold", "satisfied (UTC)"), below=_BELOW)
 
 
 @rewards.command()
@@ -150,28 +152,30 @@ def _ask(
     sender = source_for(settings, catalog, source)
     what = f"{len(found)} reward{'s' if len(found) != 1 else ''}"
     if output == "table" and not yes:
-        print_fitting(_COLUMNS, [_row(one) for one in found], droppable=("variant", "hold", "satisfied (UTC)"))
+        print_fitting(_COLUMNS, [_row(one) for one in found], droppable=("hold", "satisfied (UTC)"), below=_BELOW)
     confirm(yes, " ".join(part for part in (verb.capitalize(), what, end) if part) + "?")
     requests = [request(one, sender) for one in found]
     send(settings, requests)
     if output == "json":
         print_json([{"id": one["id"], "event_id": asked.event_id} for one, asked in zip(found, requests, strict=True)])
     else:
-        click.echo(f"asked for {what}; `offerflow rewards show ID` tells when it is done")
+        click.echo(f"asked for {what}; `{follow_up('rewards show ID')}` tells when it is done")
 
 
 def _find(settings: Settings, reward_id: str) -> Reward:
     with reading(open_store(settings)) as connection:
         found = find_reward(connection, reward_id)
     if found is None:
-        raise OfferflowError(f"there is no reward {visible(reward_id)}; `offerflow rewards list` shows the newest")
+        newest = follow_up("rewards list")
+        raise OfferflowError(f"there is no reward {visible(reward_id)}; `{newest}` shows the newest")
     return found
 
 
 def _row(reward: Reward) -> tuple[object, ...]:
     return (
-        reward["id"], reward["state"], rfc3339(reward["satisfied_at"])[:16].replace("T", " "), reward["user_id"],
-        reward["reward"], _value(reward), "on hold" if reward["on_hold"] else "", reward["offer"], reward["variant"],
+        reward["id"], reward["state"], rfc3339(reward["satisfied_at"])[:16].replace("T", " "),
+        "on hold" if reward["on_hold"] else "", reward["user_id"], _value(reward), reward["reward"], reward["offer"],
+        reward["variant"],
     )  # fmt: skip
 
 

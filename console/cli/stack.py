@@ -157,7 +157,7 @@ def _programs(files: StackFiles) -> tuple[list[dict[str, Any]], dict[str, str | 
 
 
 @click.command()
-@click.option("--idle", is_flag=True, help="Until both stages have done everything there is to do.")
+@click.option("--idle", is_flag=True, help="Until there is nothing left to do.")
 @click.option("--timeout", type=Duration(), default="5m", show_default=True, help="Give up after so long (exit 75).")
 @dir_option
 def wait(idle: bool, timeout: float, directory: Path | None) -> None:
@@ -213,8 +213,8 @@ def holding(files: StackFiles) -> dict[str, str]:
 
 
 def follow_lag(settings: Settings, timeout_s: float, say: Progress, files: StackFiles) -> None:
-    """Wait until both stages are idle, telling how far behind they are meanwhile."""
-    from offerflow.runtime.positions import wait_idle
+    """Wait until the stages and what reads their decisions are idle, telling how far behind they are meanwhile."""
+    from offerflow.runtime.positions import READERS, wait_idle
 
     told = Holding(files, say)
 
@@ -225,4 +225,6 @@ def follow_lag(settings: Settings, timeout_s: float, say: Progress, files: Stack
     def refusals() -> dict[str, str]:
         return {name: why for name, why in _programs(files)[1].items() if why is not None}
 
-    wait_idle(settings, timeout_s, tell, patient=True, refusals=refusals)
+    state = files.state()
+    readers = [program.name for program in (state.programs if state else ()) if program.name in READERS]
+    wait_idle(settings, timeout_s, tell, patient=True, refusals=refusals, readers=readers)

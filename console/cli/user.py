@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from console.cli.dlq_table import visible
 from console.cli.options import dir_option, output_option
 from console.cli.output import print_json
 from console.explained.text import offer_lines, when
@@ -17,7 +19,8 @@ from console.stack.client import connect
 from console.stack.files import StackFiles
 from console.workspace.reading import read_catalog
 from offerflow.rules.nearest import did_you_mean
-from schemas.user_state import UserReader, UserState
+from schemas.envelope import MAX_ID
+from schemas.user_state import UserReader, UserState, entity_of
 
 
 @click.group()
@@ -40,6 +43,8 @@ def show(who: str, output: str, directory: Path | None) -> None:
             return
         for line in user_lines(found):
             click.echo(line)
+        told = user_json(found, behind)
+        _refer(found, bool(told["forgotten"]))
 
 
 @user.command("explain")
@@ -61,13 +66,32 @@ def explain_user(who: str, offer: str | None, output: str, directory: Path | Non
         if found.state is None:
             click.echo(f"The rules know nothing of {found.entity!r} yet.", err=True)
         for one in explained:
-            for line in offer_lines(one, found.entity[2:], when):
+            for line in offer_lines(one, found.entity[2:], when, recorded=True):
                 click.echo(line)
+        _refer(found, any(one.forgotten for one in explained))
+
+
+def _refer(found: UserState, forgotten: bool) -> None:
+    """To whoever still knows what the rules have forgotten; visitors are given no rewards."""
+    if forgotten and found.entity.startswith("u:"):
+        user_id = visible(shlex.quote(found.entity[2:]))
+        click.echo(f"Rewards of runs no longer kept here: offerflow rewards list --user {user_id}", err=True)
+
+
+def _check(who: str) -> None:
+    """Whether somebody could be called that. Raises UsageError."""
+    name = entity_of(who)[2:]
+    if any("\ud800" <= character <= "\udfff" for character in name):
+        raise click.UsageError(f"USER: {visible(ascii(who))} is not UTF-8")
+    if not 1 <= len(name) <= MAX_ID:
+        got = f"{len(name)} characters" if name else "none"
+        raise click.UsageError(f"USER: expected an id of 1 to {MAX_ID} characters, got {got}")
 
 
 @contextmanager
 def _read(who: str, directory: Path | None) -> Iterator[tuple[UserState, int]]:
     """The user, and how far behind the partition is, which is told where it is."""
+    _check(who)
     settings = connect(StackFiles.find(directory))
     catalog, _ = read_catalog(settings)
     reader = UserReader(settings)

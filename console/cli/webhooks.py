@@ -11,8 +11,9 @@ from typing import Any
 import click
 
 from console.cli.changes import confirm
-from console.cli.options import Duration, dir_option, output_option, yes_option
-from console.cli.output import print_json, print_table
+from console.cli.dlq_table import print_facts, print_fitting
+from console.cli.options import Duration, dir_option, follow_up, output_option, yes_option
+from console.cli.output import print_json
 from console.cli.webhooks_queue import log, parked, replay
 from console.cli.webhooks_store import moment, now_ms, opened
 from console.cli.webhooks_try import test
@@ -69,7 +70,7 @@ def add(name: str, url: str, events: tuple[str, ...], output: str, directory: Pa
         return
     click.echo(secret)
     click.echo(
-        f"The receiver verifies messages with this secret: keep it there. Try it: offerflow webhooks test {name}",
+        f"The receiver verifies messages with this secret: keep it there. Try it: {follow_up(f'webhooks test {name}')}",
         err=True,
     )
 
@@ -86,8 +87,8 @@ def list_endpoints(output: str, directory: Path | None) -> None:
     if output == "json":
         print_json(rows)
         return
-    columns = ("name", "url", "state", "breaker", "waiting", "parked")
-    print_table(columns, ([row[column] for column in columns] for row in rows))
+    columns = ("name", "state", "breaker", "waiting", "parked", "url")
+    print_fitting(columns, [[row[column] for column in columns] for row in rows], below=1)
 
 
 @webhooks.command()
@@ -109,7 +110,7 @@ def show(name: str, reveal: bool, output: str, directory: Path | None) -> None:
     if output == "json":
         print_json(described)
     else:
-        print_table(("", ""), ((key.replace("_", " "), _text(value)) for key, value in described.items()))
+        print_facts((key.replace("_", " "), _text(value)) for key, value in described.items())
 
 
 @webhooks.command()
@@ -137,7 +138,7 @@ def change(name: str, url: str | None, events: tuple[str, ...], output: str, dir
 @click.argument("name")
 @click.option(
     "--overlap", type=Duration(), default=OVERLAP_S, show_default="24h",
-    help="How long the old secret signs as well; 0s ends it at once.",
+    help="How long the old secret signs as well, such as 12h, 2d or 1d12h; 0s ends it at once.",
 )  # fmt: skip
 @yes_option
 @output_option
@@ -168,7 +169,8 @@ def pause(name: str, output: str, directory: Path | None) -> None:
     with opened(directory) as (engine, _), writing(engine) as connection:
         endpoints.find(connection, name, now_ms())
         endpoints.pause(connection, name)
-    _tell(output, {"name": name, "state": PAUSED}, f"{name} is paused; `offerflow webhooks resume {name}` ends it")
+    ends = follow_up(f"webhooks resume {name}")
+    _tell(output, {"name": name, "state": PAUSED}, f"{name} is paused; `{ends}` ends it")
 
 
 @webhooks.command()
@@ -181,7 +183,8 @@ def resume(name: str, output: str, directory: Path | None) -> None:
         endpoints.find(connection, name, now_ms())
         endpoints.resume(connection, name)
         left = counts(connection, now_ms())[name].parked
-    parked_too = f"; {left} messages are parked: `offerflow webhooks replay {name}` sends them" if left else ""
+    replay_them = follow_up(f"webhooks replay {name}")
+    parked_too = f"; {left} messages are parked: `{replay_them}` sends them" if left else ""
     _tell(output, {"name": name, "state": ACTIVE, "parked": left}, f"{name} is active{parked_too}")
 
 

@@ -8,13 +8,16 @@ from typing import Any
 import click
 
 from console.cli.changes import confirm
-from console.cli.options import dir_option, output_option, yes_option
-from console.cli.output import print_json, print_table
+from console.cli.dlq_table import print_fitting
+from console.cli.options import dir_option, follow_up, output_option, yes_option
+from console.cli.output import print_json
 from console.cli.webhooks_store import moment, now_ms, opened
 from offerflow.runtime.errors import OfferflowError
 from offerflow.runtime.store.transactions import reading, writing
 from offerflow.runtime.store.webhooks import DISABLED, PAUSED
 from offerflow.runtime.webhooks import deliveries, endpoints
+
+_TITLES = {"message_id": "message", "created_at": "queued", "done_at": "parked"}
 
 limit_option = click.option(
     "--limit", type=click.IntRange(min=1), default=50, show_default=True, help="How many of the newest."
@@ -32,7 +35,8 @@ def log(name: str, message: str | None, limit: int, output: str, directory: Path
     with opened(directory) as (engine, _), reading(engine) as connection:
         endpoints.find(connection, name, now_ms())
         rows = deliveries.tries(connection, name, limit, message)
-    _print(rows, ("at", "message_id", "type", "outcome", "status", "ms", "error"), output)
+    columns = ("message_id", "at", "outcome", "status", "ms", "type", "error")
+    _print(rows, columns, ("type", "ms", "status"), output)
 
 
 @click.command()
@@ -46,7 +50,8 @@ def parked(name: str | None, limit: int, output: str, directory: Path | None) ->
         if name is not None:
             endpoints.find(connection, name, now_ms())
         rows = deliveries.parked(connection, name, limit)
-    _print(rows, ("endpoint", "message_id", "type", "attempts", "created_at", "done_at", "error"), output)
+    columns = ("message_id", "endpoint", "done_at", "attempts", "type", "created_at", "error")
+    _print(rows, columns, ("created_at", "type", "attempts"), output)
 
 
 @click.command()
@@ -66,7 +71,8 @@ def replay(name: str, messages: tuple[str, ...], yes: bool, output: str, directo
             count = len(set(messages)) or deliveries.counts(connection, now_ms())[name].parked
         if endpoint.state == DISABLED:
             raise OfferflowError(
-                f"{name} is disabled ({endpoint.why}): `offerflow webhooks resume {name}` first, or all is parked again"
+                f"{name} is disabled ({endpoint.why}): `{follow_up(f'webhooks resume {name}')}` first, or all is parked"
+                " again"
             )
         if count:
             confirm(yes, f"Send {count} messages to {name} again?")
@@ -75,7 +81,8 @@ def replay(name: str, messages: tuple[str, ...], yes: bool, output: str, directo
     if missing:
         raise OfferflowError(
             f"{name} has no message {', '.join(missing)}; nothing was sent again."
-            f" `offerflow webhooks parked {name}` and `log {name}` list ids; delivered ones are kept for some days only"
+            f" `{follow_up(f'webhooks parked {name}')}` and `webhooks log` list ids;"
+            " delivered ones are kept for some days only"
         )
     if output == "json":
         print_json({"name": name, "queued": count})
@@ -84,7 +91,7 @@ def replay(name: str, messages: tuple[str, ...], yes: bool, output: str, directo
     click.echo(f"queued {count} messages again{waits}")
 
 
-def _print(rows: list[dict[str, Any]], columns: tuple[str, ...], output: str) -> None:
+def _print(rows: list[dict[str, Any]], columns: tuple[str, ...], droppable: tuple[str, ...], output: str) -> None:
     for row in rows:
         for name in ("at", "created_at", "done_at"):
             if row.get(name) is not None:
@@ -92,4 +99,5 @@ def _print(rows: list[dict[str, Any]], columns: tuple[str, ...], output: str) ->
     if output == "json":
         print_json(rows)
     else:
-        print_table([column.replace("_", " ") for column in columns], ([row[c] for c in columns] for row in rows))
+        titles, dropped = ([_TITLES.get(one, one) for one in names] for names in (columns, droppable))
+        print_fitting(titles, [[row[one] for one in columns] for row in rows], dropped, prose=True)

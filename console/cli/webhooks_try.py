@@ -9,8 +9,9 @@ from pathlib import Path
 import click
 import msgspec
 
+from console.cli.dlq_table import print_facts
 from console.cli.options import dir_option, output_option
-from console.cli.output import print_json, print_table
+from console.cli.output import print_json
 from console.cli.webhooks_store import moment, now_ms, opened
 from offerflow.runtime.settings import WebhookSettings
 from offerflow.runtime.store.transactions import reading, writing
@@ -54,7 +55,7 @@ def test(name: str, output: str, directory: Path | None) -> None:
         rows = [("request", f"POST {endpoint.url}"), *signed.items(), ("body", body)]
         rows += [("answer", _verdict(answer)), ("time", f"{answer.ms} ms")]
         rows += [(label, text) for label, text in (("what", error), ("do", ADVICE[answer.reason])) if text]
-        print_table(("", ""), rows)
+        print_facts(rows)
     if answer.outcome != "delivered":
         raise click.exceptions.Exit(1)
 

@@ -6,13 +6,13 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
+from offerflow.rules.durations import UNITS
 from schemas.dead_letter import StoredLetter
 from schemas.dead_letter_state import Coordinates
 
 _RANGE = re.compile(r"(?P<partition>\d{1,9})/(?P<first>\d{1,18})?(?P<to>\.\.(?P<last>\d{1,18})?)?")
 _ID = re.compile(r"[0-9a-f]{32}")
-_DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(s|m|h|d|w)")
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+_AGO = re.compile("".join(rf"(?:(\d{{1,9}}(?:\.\d{{1,9}})?){unit})?" for unit in UNITS))
 FOREVER = (1 << 63) - 1
 
 
@@ -95,9 +95,10 @@ def is_id(text: str) -> bool:
 
 def parse_moment(text: str, now_ms: int) -> int:
     """Milliseconds since 1970 of an RFC 3339 time, a date, or a duration before ``now_ms``. Raises ValueError."""
-    duration = _DURATION.fullmatch(text.strip())
-    if duration is not None:
-        return max(0, now_ms - int(float(duration[1]) * _SECONDS[duration[2]] * 1000))
+    ago = _AGO.fullmatch(text.strip())
+    if ago is not None and any(ago.groups()):
+        spans = zip(ago.groups("0"), UNITS.values(), strict=True)
+        return max(0, now_ms - int(sum(float(number) * size for number, size in spans)))
     try:
         moment = datetime.fromisoformat(text.strip())
         if "T" not in text and " " not in text.strip():

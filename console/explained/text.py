@@ -19,11 +19,14 @@ SHOWN = 3
 _GROUPS = {"all": "all of", "any": "any of", "none": "none of"}
 
 
-def offer_lines(explained: OfferExplained, who: str, time: Time) -> Iterator[str]:
-    """The offer, where ``who`` stands with it, what counts and what is missing."""
+def offer_lines(explained: OfferExplained, who: str, time: Time, *, recorded: bool = False) -> Iterator[str]:
+    """The offer, where ``who`` stands with it, what counts and what is missing. ``recorded``: whether there is a
+    history, to which what is no longer known here is referred."""
     yield visible(f"{explained.offer}: {who} is {explained.status} (definition {explained.version})")
     for instance in explained.instances:
-        yield from _indented(_instance_lines(instance, time))
+        yield from _indented(_instance_lines(instance, time, recorded))
+    if explained.forgotten:
+        yield f"  {forgotten_text(explained.forgotten)}"
     if explained.refusal is not None and explained.status not in ("in", "held out"):
         yield f"  an entry now would be refused: {explained.refusal}"
     if not any(instance.status == "in" for instance in explained.instances):
@@ -53,7 +56,17 @@ def node_lines(node: NodeExplained) -> Iterator[str]:
         yield from _indented(node_lines(child))
 
 
-def _instance_lines(instance: InstanceExplained, time: Time) -> Iterator[str]:
+def forgotten_text(runs: int) -> str:
+    """Of runs that are over and left nothing but their number."""
+    return f"{runs} earlier {'run is' if runs == 1 else 'runs are'} over and no longer kept here"
+
+
+def past_text(state: str, reward_id: str) -> str:
+    """Behind a reward of which the rules know no more than that it is gone; empty for others."""
+    return f"; when and why: offerflow rewards show {reward_id}" if state in ("reversed", "expired") else ""
+
+
+def _instance_lines(instance: InstanceExplained, time: Time, recorded: bool) -> Iterator[str]:
     said = [f"{instance.status} since {time(instance.entered_at)}", f"variant {instance.variant}"]
     if instance.key is not None:
         said.append(f"key {instance.key}")
@@ -63,7 +76,7 @@ def _instance_lines(instance: InstanceExplained, time: Time) -> Iterator[str]:
         said.append(f"expires {time(instance.expires_at)}")
     yield visible(", ".join(said))
     for reward in instance.rewards:
-        yield visible(f"  reward {_reward(reward, time)}")
+        yield visible(f"  reward {_reward(reward, time)}{past_text(reward.state, reward.id) if recorded else ''}")
     if instance.status == "in":
         for name, tree in (("to complete", instance.completion), ("to exit", instance.exit)):
             if tree is not None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 from console.cli.dlq_table import visible
-from console.explained.text import when
-from console.explained.values import money
+from console.explained.text import forgotten_text, past_text, when
+from offerflow.amounts import amount
 from offerflow.rules.ids import long_id
 from offerflow.rules.rewards import reward_id
 from offerflow.rules.state import NEVER, EntityState, Instance, RewardStatus
@@ -22,7 +23,7 @@ def user_json(found: UserState, behind: int) -> dict[str, Any]:
     """For ``--output json``. Times are milliseconds since 1970 UTC."""
     known = found.state or EntityState()
     return {
-        "entity": found.entity,
+        "user": found.entity,
         "known": found.state is not None,
         "partition": found.partition,
         "position": found.position,
@@ -38,6 +39,7 @@ def user_json(found: UserState, behind: int) -> dict[str, Any]:
         "absences_waited_for": len(known.watches),
         "traits": known.traits,
         "offers": [_instance(instance) for instance in known.runs()],
+        "forgotten": _forgotten(known),
         "refusals": [
             {
                 "offer": refused.offer,
@@ -74,11 +76,22 @@ def user_lines(found: UserState) -> Iterator[str]:
         reward = instance["reward"]
         if reward is not None:
             earned = f"{reward['state']}, earned {_time(reward['earned_at'])}"
-            yield visible(f"    reward {reward['reward']} {reward['value']}: {earned}")
+            value = "" if reward["value"] is None else f" {reward['value']} {reward['currency']}"
+            gone = past_text(reward["state"], reward["id"])
+            yield visible(f"    reward {reward['reward']}{value}: {earned}{gone}")
+    for offer, runs in told["forgotten"].items():
+        yield visible(f"  offer {offer}: {forgotten_text(runs)}")
     for refusal in told["refusals"]:
         yield visible(
             f"  refused {refusal['offer']}: {refusal['reason']}, {_time(refusal['at'])}, {refusal['event_id']}"
         )
+
+
+def _forgotten(known: EntityState) -> dict[str, int]:
+    """By offer, how many runs are over of which nothing is kept any more."""
+    kept = Counter(instance.offer for instance in known.runs())
+    gone = {offer: state.entries - kept[offer] for offer, state in sorted(known.offers.items())}
+    return {offer: runs for offer, runs in gone.items() if runs > 0}
 
 
 def _instance(instance: Instance) -> dict[str, Any]:
@@ -98,7 +111,8 @@ def _instance(instance: Instance) -> dict[str, Any]:
             "id": reward_id(instance),
             "reward": reward.id,
             "state": RewardStatus(reward.status).name.lower(),
-            "value": money(reward.value, reward.currency),
+            "value": None if reward.value is None else amount(reward.value),
+            "currency": reward.currency,
             "earned_at": reward.earned_at,
             "satisfied_at": reward.satisfied_at,
             "next_at": reward.fire_at,

@@ -9,7 +9,8 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from console.results.intervals import Interval, Paid, cost_per_user, difference, proportion
 
 FEW_USERS, FEW_COMPLETED = 30, 5
-"""With fewer users, or fewer of them completed, no verdict is given: the intervals hold, but say next to nothing."""
+"""With fewer users, or fewer of them completed, no verdict is given, and a cost has no interval: a mean of so few
+uneven rewards could be anything, and even ones would feign certainty."""
 CENT_OF_CENT = Decimal("0.0001")
 
 
@@ -66,12 +67,14 @@ class Arm:
 
 @dataclass(frozen=True)
 class Cost:
-    """``per_completion`` is the CAC; None, like its interval, while it cannot be told."""
+    """``per_completion`` is the CAC; None, like its interval, while it cannot be told. ``few``: the interval is None
+    because the arm has too few users for one."""
 
     currency: str
     money: Money
     per_completion: Decimal | None
     interval: tuple[Decimal, Decimal] | None
+    few: bool = False
 
 
 @dataclass(frozen=True)
@@ -134,11 +137,16 @@ def _cost(arm: Arm, currency: str, confidence: float) -> Cost:
     money, users = arm.money[currency], len(arm.completed)
     if not users:
         return Cost(currency, money, None, None)
+    per_completion = _rounded(money.cost / users)
+    if _few(arm):
+        return Cost(currency, money, per_completion, None, few=True)
     got = [float(value) for value in money.per_user.values()]
     paid = Paid(users, sum(got), sum(value * value for value in got))
     interval = cost_per_user(paid, float(money.spend), arm.entered, confidence)
-    rounded = (_rounded(Decimal(interval.low)), _rounded(Decimal(interval.high))) if interval else None
-    return Cost(currency, money, _rounded(money.cost / users), rounded)
+    if interval is None:
+        return Cost(currency, money, per_completion, None)
+    low = max(0.0, interval.low)  # neither rewards nor spend can be negative
+    return Cost(currency, money, per_completion, (_rounded(Decimal(low)), _rounded(Decimal(interval.high))))
 
 
 def _rounded(value: Decimal) -> Decimal:

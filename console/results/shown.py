@@ -8,7 +8,7 @@ from typing import Any
 
 from console.results.figures import Cost, Figures
 from console.results.intervals import Interval
-from offerflow.runtime.store.outcomes import amount
+from offerflow.amounts import amount
 from offerflow.runtime.store.spend import Spent
 
 _FIGURES = ("entered", "completed", "rate", "rewards", "spend", "CAC", "increment", "")
@@ -107,8 +107,15 @@ def _less(count: int) -> str:
 def _cac(cost: Cost) -> str:
     if cost.per_completion is None:
         return f"? {cost.currency}"
-    around = " [{}, {}]".format(*(amount(_cents(end)) for end in cost.interval)) if cost.interval else ""
-    return _money(_cents(cost.per_completion), cost.currency) + around
+    return _money(_cents(cost.per_completion), cost.currency) + _around(cost)
+
+
+def _around(cost: Cost) -> str:
+    if cost.few:
+        return " (n too small)"
+    if cost.interval is None or cost.interval[0] == cost.interval[1]:  # all cost the same: nothing is left to chance
+        return ""
+    return " [{}, {}]".format(*(amount(_cents(end)) for end in cost.interval))
 
 
 def _increment(one: Figures) -> tuple[str, str]:

@@ -9,9 +9,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 def _names(value: Any) -> Any:
     # A union would tell what is wrong once for each of its branches.
-    texts = value if isinstance(value, list | dict) else [value]
-    if not texts or not all(isinstance(text, str) and text for text in texts):
-        raise ValueError("expected a name, a list of names, or names with what is expected of each")
+    several = value if isinstance(value, list) else [value]
+    names = [name for one in several for name in (one or [None] if isinstance(one, dict) else [one])]
+    if not names or not all(isinstance(name, str) and name for name in names):
+        raise ValueError(
+            "expected a name such as upgrade, a name with more such as {upgrade: bold}, or a list of these such as"
+            f" [{{upgrade: bold}}, bonus, bonus]; got {value!r}"
+        )
     return value
 
 
@@ -29,7 +33,7 @@ def _offers(value: Any) -> Any:
 
 Text = Annotated[str, StringConstraints(min_length=1, strict=True)]
 Names = Annotated[Any, AfterValidator(_names)]
-"""One name, several, or names with what else is expected of each."""
+"""One name, a name with what else is expected of it, or several of these."""
 
 ACTIONS = ("event", "enter", "code", "fulfil", "reverse", "wait")
 _ONLY: dict[str, tuple[str, ...]] = {

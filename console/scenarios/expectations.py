@@ -90,12 +90,12 @@ def expectations(written: ExpectDefinition, base: Path, calendar: Calendar, tell
 
 
 def _named(kind: Kind, value: Any, path: Path, calendar: Calendar, tell: Tell) -> Iterator[Expected]:
-    """A name, several, or names with what else must be true, which may be a list for several of that name."""
+    """A name, names with what else must be true, which may be a list for several of that name, or a list of these."""
     if isinstance(value, str):
         yield Expected(kind, value, {}, path)
     elif isinstance(value, list):
-        for at, name in enumerate(value):
-            yield Expected(kind, name, {}, (*path, at))
+        for at, one in enumerate(value):
+            yield from _named(kind, one, (*path, at), calendar, tell)
     else:
         for name, asked in value.items():
             there = (*path, name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -27,7 +28,9 @@ def compare(
     expected: Iterable[Expected], happened: Sequence[Happening], watched: frozenset[str] | None, *, allow_other: bool
 ) -> list[Miss]:
     """``watched``: offers of which everything must be expected, None for all. Dead letters must always be."""
-    left = list(happened)
+    left, expected = list(happened), list(expected)
+    asked: Counter[tuple[str, str]] = Counter((one.kind, one.name) for one in expected)
+    came = Counter((got.kind, got.name) for got in happened)
     missing: list[Expected] = []
     taken: list[Happening] = []
     # Who asks most chooses first.
@@ -45,8 +48,21 @@ def compare(
         near = _nearest(one, loose, left)
         if near in loose:
             loose.remove(near)
-        misses.append(Miss(one, near.text(one.wants) if near else "", near.offer if near else None))
-    return misses + [Miss(None, got.text(), got.offer) for got in loose]
+        instead = near.text(one.wants) if near else _too_few(asked[one.kind, one.name], came[one.kind, one.name])
+        misses.append(Miss(one, instead, near.offer if near else None))
+    for got in loose:
+        many = asked[got.kind, got.name]
+        more = f" (expected {_times(many)}, got {_times(came[got.kind, got.name])})" if many else ""
+        misses.append(Miss(None, got.text() + more, got.offer))
+    return misses
+
+
+def _too_few(asked: int, came: int) -> str:
+    return f"expected {_times(asked)}, got {_times(came)}" if came else ""
+
+
+def _times(many: int) -> str:
+    return {1: "once", 2: "twice"}.get(many, f"{many} times")
 
 
 def _matters(got: Happening, watched: frozenset[str] | None, paid: set[str], *, allow_other: bool) -> bool:

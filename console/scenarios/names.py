@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from console.scenarios.happenings import REWARDS
-from console.scenarios.model import Expected, Scenario
+from console.scenarios.model import Ask, Expected, Scenario, Send, Step
 from console.scenarios.workspace import Workspace
 from console.workspace.problems import Path, Problem
 from offerflow.rules.nearest import did_you_mean
@@ -39,9 +39,39 @@ class _Names:
                 self._known(arm, f"arm of {name}", _arms(self._offers[name]), ("arms", name))
         for event in self._scenario.defaults:
             self._known(event, "event in the plan", self._workspace.plan.by_name, ("defaults", event))
+            self._planned(event, self._scenario.defaults[event], ("defaults", event))
         for step in self._scenario.steps:
+            if isinstance(step.action, Ask):
+                self._asked(step.action, step)
+            elif isinstance(step.action, Send):
+                common = self._scenario.defaults.get(step.action.event, {})
+                own = {name: value for name, value in step.action.properties.items() if name not in common}
+                self._planned(step.action.event, own, (*step.path, "with"))
             for one in step.expected or ():
                 self._expected(one)
+
+    def _asked(self, asked: Ask, step: Step) -> None:
+        """A way in that there is not, unless just that is what the step is about."""
+        path = (*step.path, asked.kind)
+        refusals = {one.wants.get("reason") for one in step.expected or () if one.kind == "refused"}
+        if asked.kind == "code" and "unknown_code" not in refusals:
+            codes = {offer.entry.code.upper(): offer for offer in self._offers.values() if offer.entry.code is not None}
+            self._known(asked.name.upper(), "code", codes, path)
+        elif asked.kind == "enter" and "unknown_offer" not in refusals:
+            self._offer(asked.name, path)
+            if asked.name in self._offers and not self._offers[asked.name].entry.api:
+                wanted = f"it needs entry: {{api: true}}, or the step refused: {{{asked.name}: unknown_offer}}"
+                self._tell(path, f"offer {asked.name!r} is not entered by systems; {wanted}")
+
+    def _planned(self, event: str, properties: Iterable[str], path: Path) -> None:
+        """Properties that the plan leaves out in silence; where it refuses them, playing tells."""
+        schema = self._workspace.plan.by_name.get(event)
+        if schema is None or schema.unplanned != "strip":
+            return
+        for name in properties:
+            if name not in schema.known:
+                near = did_you_mean(name, schema.known) or f"; it has {', '.join(sorted(schema.known)) or 'none'}"
+                self._tell((*path, name), f"{event} has no property {name!r}, so it would be left out{near}")
 
     def _expected(self, one: Expected) -> None:
         if one.kind in REWARDS:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from console.workspace.definitions import Definition
+from console.workspace.definitions import Definition, without_defaults
 from console.workspace.differences import Detail, differences
 from console.workspace.event_differences import event_differences
 from console.workspace.pulled import Base
@@ -95,7 +95,7 @@ def _conflict(
     catalog: Catalog, name: str, there: Content | None, definition: Definition | None, base: Base | None
 ) -> Conflict | None:
     mine = definition.content if definition is not None else None
-    if mine == there:
+    if without_defaults(name, mine) == without_defaults(name, there):
         return None
     release = last_change(catalog, name)
     file, line = (definition.document.file, definition.line) if definition is not None else (None, 1)
@@ -109,6 +109,8 @@ def _conflict(
     if known == (content_hash(there) if there is not None else None):
         return None
     before = earlier_content(catalog, name, known)
+    if before is not None and without_defaults(name, before) == without_defaults(name, there):
+        return None
     theirs = "removed" if there is None else "changed" if known else "added"
     ours = (
         "removed" if mine is None else "added" if known is None else "changed" if mine != before else "left as it was"

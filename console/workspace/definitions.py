@@ -10,16 +10,14 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from console.workspace.documents import Document, is_scenario, read_documents
+from console.workspace.mistakes import mistakes
 from console.workspace.problems import Path, Problem, WorkspaceProblems
 from offerflow.rules.compiling import check_currencies
 from offerflow.rules.definitions import (
-    NOT_YET,
     ConditionDefinition,
     OfferDefinition,
     SettingsDefinition,
     SourceDefinition,
-    known_keys,
-    path_of,
     plain,
 )
 from offerflow.rules.nearest import did_you_mean
@@ -52,6 +50,15 @@ class Definition:
 
     def problem(self, path: Path, message: str) -> Problem:
         return Problem(self.document.file, self.document.line((*self.base, *path)), path, message)
+
+
+def without_defaults(name: str, content: dict[str, Any] | None) -> dict[str, Any] | None:
+    """What a definition says beyond what goes without saying: ``status: live`` is no other offer than none."""
+    model = _MODELS.get(name.partition("/")[0])
+    if model is None or content is None:
+        return content
+    defaults = {field.alias or key: field.default for key, field in model.model_fields.items()}
+    return {key: value for key, value in content.items() if key not in defaults or value != defaults[key]}
 
 
 def read_workspace(
@@ -137,9 +144,8 @@ def _modelled(
     try:
         parsed = model.model_validate(content)
     except ValidationError as error:
-        for one in error.errors(include_url=False):
-            path: Path = path_of(one["loc"])
-            problems.append(Problem(document.file, document.line((*base, *path)), path, _message(path, dict(one))))
+        problems += [Problem(document.file, document.line((*base, *path)), path, message)
+                     for path, message in mistakes(error)]  # fmt: skip
         return None
     except RecursionError:
         problems.append(Problem(document.file, document.line(base), (), "is nested too deeply"))
@@ -148,37 +154,3 @@ def _modelled(
     if isinstance(parsed, OfferDefinition):
         problems += [definition.problem(path, message) for path, message in check_currencies(parsed)]
     return definition
-
-
-_SHAPES = {
-    "count": "expected a mapping such as {at_least: 2}",
-    "reward": "expected a mapping such as {id: voucher, value: 10 EUR}",
-    "entry": "expected a condition such as {event: Purchase Completed} or {condition: third-purchase}",
-    "variants": "expected a list such as [{id: a, weight: 1, reward: {id: voucher, value: 10 EUR}}]",
-}
-
-
-_EXPECTED = {"origin": "'sdk', 'backend' or 'integration'"}
-
-
-def _message(path: Path, error: dict[str, Any]) -> str:
-    """Pydantic's finding in the words of the language."""
-    key, kind = str(path[-1]) if path else "", error["type"]
-    if kind == "extra_forbidden":
-        if key in NOT_YET:
-            return f"{NOT_YET[key]}"
-        if key in known_keys():
-            return f"{key!r} does not belong here"
-        return f"unknown key {key!r}{did_you_mean(key, known_keys()) or '; it is not part of the language'}"
-    if kind == "missing":
-        return f"is required, got nothing (expected {_EXPECTED.get(key, key)})"
-    if kind in ("model_type", "dict_type", "list_type"):
-        error["msg"] = _SHAPES.get(key) or f"expected a {'list' if kind == 'list_type' else 'mapping'}"
-    if kind == "string_pattern_mismatch" and "topics" in path:
-        error["msg"] = "expected a raw topic such as raw.backend or raw.gym"
-    got = error.get("input")
-    shown = "" if isinstance(got, dict | list) else f", got {got!r}"
-    message = str(error["msg"])
-    if (shown and shown in message) or kind in ("not_yet", "condition", "offer", "variant"):
-        return message
-    return f"{message.replace('Input should be', 'expected')}{shown}"

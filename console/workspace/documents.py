@@ -109,6 +109,8 @@ def _read(path: FilePath, problems: list[Problem]) -> list[Document]:
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         what = f"{error.problem or error.context}"
+        if "'\\t'" in what:
+            what = "a tab, where YAML is indented by spaces"
         hint = "; inside {…} an expression with brackets, commas or colons needs quotes" if "flow" in str(error) else ""
         problems.append(Problem(name, line, (), f"cannot be read: {what}{hint}"))
     except RecursionError:

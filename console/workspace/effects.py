@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Iterator
 from dataclasses import replace
+from decimal import Decimal
 
 from console.workspace.event_effects import NewestChange, event_effects
 from console.workspace.lines import Effect, Line
@@ -12,6 +14,8 @@ from console.workspace.source_effects import source_effects
 from console.workspace.state import Content, State, newest_events
 from console.workspace.traffic import LoadTraffic
 from console.workspace.uses import Uses
+from offerflow.rules.definitions import Moment
+from offerflow.rules.zones import zone
 
 
 def with_effects(lines: list[Line], before: State, after: State, traffic: LoadTraffic | None = None) -> list[Line]:
@@ -49,7 +53,20 @@ class _Teller:
         elif line.kind == "settings":
             yield Effect("note", "holds for every offer; those inside keep the time zone that they entered under")
         elif line.kind == "offer":
-            yield from _of_offer(line, self._after.get(line.name))
+            new = self._after.get(line.name)
+            yield from _of_offer(line, new)
+            if new is not None:
+                yield from _for_nobody(new, self._after.get("settings/rules", {}))
+
+
+def _for_nobody(offer: Content, settings: Content) -> Iterator[Effect]:
+    """What is written right and can give nobody anything."""
+    if offer.get("status") != "draft" and "ends" in offer:
+        there = zone(offer.get("timezone") or settings.get("timezone") or "UTC")
+        if Moment(offer["ends"]).end(there) < time.time() * 1000:
+            yield Effect("note", f"ends {offer['ends']} is over: nobody enters")
+    if "holdout" in offer and Decimal(offer["holdout"].rstrip("%")) == 100:
+        yield Effect("note", "holdout 100%: everybody is measured, and nobody is ever rewarded")
 
 
 _FINISH = "users inside finish under the definition they began with"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
 
 from sqlalchemy import Column, Connection, Engine, bindparam, insert, select, update
 
@@ -11,6 +10,7 @@ from consumers.history.rows import Row, Rows
 from offerflow.runtime.errors import Disturbed
 from offerflow.runtime.kafka.admin import Place
 from offerflow.runtime.store import outcomes
+from offerflow.runtime.store.claims import Position
 from offerflow.runtime.store.outcomes import EXPIRED, FULFILLED, REVERSED, SATISFIED, changes, entries, rewards
 from offerflow.runtime.store.transactions import reading, writing
 from offerflow.runtime.store.upsert import insert_new, upsert
@@ -20,13 +20,6 @@ _AT_ONCE = 5000
 _OUTCOME = ("state", "fulfilled_at", "by", "reversed_at", "reason")
 _ENTRY = ("version", "holdout", "via", "attributes", "evidence", "ruleset", "entered_at", "expires_at")
 _EXIT = ("exited_at", "exit_reason")
-
-
-class Position(NamedTuple):
-    """The next offset to read of a partition, and the id of the topic it belongs to."""
-
-    topic_id: str
-    next: int
 
 
 class HistoryFold:

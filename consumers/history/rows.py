@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 
-from offerflow.runtime.store.outcomes import FULFILLED, REVERSED, amount, storable
+from offerflow.amounts import amount
+from offerflow.runtime.store.outcomes import FULFILLED, REVERSED, storable
 from schemas.codec import RecordCodec
 from schemas.output_topics import RECORD_OF
 

@@ -16,8 +16,7 @@ from collections.abc import Mapping
 
 from sqlalchemy import Engine
 
-from consumers.history.claims import claim, described
-from consumers.history.fold import HistoryFold, Position
+from consumers.history.fold import HistoryFold
 from consumers.history.rows import TOPICS, Reader, Rows
 from offerflow.runtime import metrics
 from offerflow.runtime.errors import Disturbed
@@ -26,6 +25,7 @@ from offerflow.runtime.kafka.consumer import Batch, GroupConsumer, Record
 from offerflow.runtime.logs import get_logger
 from offerflow.runtime.program import Program
 from offerflow.runtime.settings import Settings
+from offerflow.runtime.store.claims import Standing
 
 STAGE = "history"
 WAIT_S = 0.1
@@ -43,12 +43,8 @@ class HistoryStage:
         self._fold = HistoryFold(engine)
         self._admin = Admin(settings, settings.worker)
         self._readers = {settings.topic(name): Reader(name) for name in TOPICS}
-        self._topics = described(self._admin, list(self._readers))
-        self._consumer = GroupConsumer(settings, settings.group(STAGE), settings.worker, self)
-        self._stored: dict[Place, Position] = {}
-        """As the store has them; without what was never read."""
-        self._next: dict[Place, Position] = {}
-        """Of every partition that is ours: where we are, past transaction markers."""
+        self._standing = Standing(self._admin, list(self._readers), self._fold.positions)
+        self._consumer = GroupConsumer(settings, settings.group(STAGE), settings.worker, self._standing)
         self._target: dict[Place, int] | None = self._ends()
         self._shown: dict[Place, int] = {}
         self._disturbed = False
@@ -79,11 +75,12 @@ class HistoryStage:
         )  # fmt: skip
         try:
             if self._disturbed:
-                self._claim_again()
+                self._consumer.seek(self._standing.again())
+                self._disturbed = False
             elif batch.records:
                 self._work(batch)
             else:
-                self._end(batch.ends)
+                self._standing.end(batch.ends)
                 if not batch.ends:
                     self._write(Rows(), {})
                     self._complete()
@@ -93,35 +90,15 @@ class HistoryStage:
         except Disturbed as error:
             get_logger().warning("disturbed; claiming again", why=str(error))
             self._disturbed = True
-        if self._next and not self._disturbed:
-            self._program.health.ready(partitions=len(self._next), complete=self._target is None)
-
-    # -- membership -------------------------------------------------------------------------------------------------
-
-    def assigned(self, places: list[Place]) -> Mapping[Place, int]:
-        known = self._fold.positions()
-        claimed = claim(places, known, self._topics, self._admin.starts(places))
-        for place, position in claimed.items():
-            self._next[place] = position
-            if place in known:
-                self._stored[place] = known[place]
-        return {place: position.next for place, position in claimed.items()}
-
-    def revoked(self, places: list[Place]) -> None:
-        for place in places:
-            self._next.pop(place, None)
-            self._stored.pop(place, None)
-
-    lost = revoked
-
-    # -- work -------------------------------------------------------------------------------------------------------
+        if self._standing.next and not self._disturbed:
+            self._program.health.ready(partitions=len(self._standing.next), complete=self._target is None)
 
     def _work(self, batch: Batch) -> None:
         rows = Rows()
         moved: dict[Place, int] = {}
         newest = count = 0
         for place, records in batch.records.items():
-            position = self._next.get(place)
+            position = self._standing.next.get(place)
             if position is None:
                 continue
             fresh = [record for record in records if record.offset() >= position.next]
@@ -134,7 +111,7 @@ class HistoryStage:
         self._records.observe(count)
         with self._seconds.time():
             self._write(rows, moved)
-        self._end(batch.ends)
+        self._standing.end(batch.ends)
         if newest:
             self._lag.set(max(0.0, time.time() - newest / 1000))
 
@@ -150,27 +127,18 @@ class HistoryStage:
 
     def _write(self, rows: Rows, moved: Mapping[Place, int]) -> None:
         """One transaction, if there is anything to write: positions that only passed markers are reason enough."""
-        after = {place: Position(position.topic_id, moved.get(place, position.next))
-                 for place, position in self._next.items()}  # fmt: skip
-        after = {place: position for place, position in after.items() if position != self._stored.get(place)}
-        if not after:
-            return
-        self._fold.write(rows, {place: self._stored[place] for place in after if place in self._stored}, after)
-        self._stored |= after
-        self._next |= after
-        self._wrote_at = time.monotonic()
-
-    def _end(self, ends: Mapping[Place, int]) -> None:
-        for place, end in ends.items():
-            position = self._next.get(place)
-            if position is not None and end > position.next:
-                self._next[place] = position._replace(next=end)
+        before, after = self._standing.to_write(moved)
+        if after:
+            self._fold.write(rows, before, after)
+            self._standing.wrote(after)
+            self._wrote_at = time.monotonic()
 
     def _ends(self) -> dict[Place, int] | None:
         """What a history that was never complete must have read to be it."""
         if self._fold.complete():
             return None
-        places = [(topic.name, partition) for topic in self._topics.values() for partition in range(topic.partitions)]
+        topics = self._standing.topics.values()
+        places = [(topic.name, partition) for topic in topics for partition in range(topic.partitions)]
         return self._admin.ends(places)
 
     def _complete(self) -> None:
@@ -181,21 +149,16 @@ class HistoryStage:
     def _look(self) -> None:
         self._looked = time.monotonic()
         self._complete()
-        behind = self._consumer.behind({place: position.next for place, position in self._next.items()})
+        behind = self._consumer.behind(self._standing.offsets())
         self._lag_records.show(behind)
         if not any(behind.values()):
             self._lag.set(0)  # what was read last may be old, as after building it all again, and nothing is late
+        self._shown = {}  # once more: nobody says whether it arrived
         self._show()
 
     def _show(self) -> None:
         """Tell Kafka what the store has, if it has more than was told."""
-        shown = {place: position.next for place, position in self._stored.items()}
+        shown = self._standing.stored_offsets()
         if shown != self._shown:
             self._consumer.commit(shown)
             self._shown = shown
-
-    def _claim_again(self) -> None:
-        places = list(self._next)
-        self.revoked(places)
-        self._consumer.seek(self.assigned(places))
-        self._disturbed = False

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from consumers.rules.loaded import LoadedStates
@@ -12,7 +13,6 @@ from offerflow.rules.outcomes import Decision, Output, Refusal, Verdict
 from offerflow.rules.state import PartitionState, pack, unpack_partition
 from offerflow.rules.states import MemoryStates
 from offerflow.runtime.kafka.consumer import Record
-from offerflow.runtime.logs import get_logger
 from offerflow.runtime.redis.store import Loaded, Reach
 from schemas.codec import FIRST_EVENT_ID, FRAME
 from schemas.dead_letter import DeadLetter
@@ -21,13 +21,17 @@ from schemas.requests import REQUESTS
 
 TICKS_AT_ONCE = 4
 """Ticks of a batch for which timers are loaded ahead; one that finds too few ends the batch before it."""
+FOLD_S = 5.0
+"""How long one batch is folded, far below the time after which Kafka takes a member's partitions away. What is left is
+read again."""
 
 
 @dataclass(slots=True)
 class Work:
     """What folding a batch of one partition came to. ``states`` by entity, with their ``timers`` and whether they are
-    in offers (``opened``) where that changed; ``fold`` if it moved. ``to`` is the position after it: where a tick ended
-    the batch early (``cut``), that of the tick. Everything else is of records at or above the committed offset."""
+    in offers (``opened``) where that changed; ``fold`` if it moved. ``to`` is the position after it: where a tick or
+    the time ended the batch early (``cut``), that of the first record left. Everything else is of records at or above
+    the committed offset; ``failed`` are those on which the rules failed."""
 
     start: int
     to: int
@@ -43,6 +47,7 @@ class Work:
     late: list[str] = field(default_factory=list)
     too_late: list[str] = field(default_factory=list)
     dead_letters: list[tuple[Record, DeadLetter]] = field(default_factory=list)
+    failed: list[Record] = field(default_factory=list)
     ticks: int = 0
     replayed: int = 0
     suppressed: int = 0
@@ -75,6 +80,11 @@ class Partition:
     def sweeping(self) -> bool:
         """Whether a withdrawn offer still has people inside, so that ticks are wanted whatever the timers say."""
         return self._fold.state.sweep is not None
+
+    @property
+    def offers(self) -> Container[str]:
+        """Ids of the offers of the ruleset in force."""
+        return self._fold.rules.active
 
     def cut(self, records: list[Record]) -> list[Record]:
         """The records up to the first ruleset activation; one at the very start goes with those behind it, up to the
@@ -112,26 +122,33 @@ class Partition:
         swept = 0 if state.sweep is None else number * SWEPT_PER_TICK
         return Reach(until, number * ENTITIES_PER_TICK + 1, state.sweep or "", swept)
 
-    def fold(self, records: Sequence[Record], loaded: Loaded, reach: Reach | None, to: int) -> Work:
-        """Fold ``records`` over what was loaded. Changes the rules in force and T, but neither ``next`` nor Redis."""
+    def fold(
+        self, records: Sequence[Record], loaded: Loaded, reach: Reach | None, to: int, seconds: float = FOLD_S
+    ) -> Work:
+        """Fold ``records`` over what was loaded: one at least, and no further one after ``seconds``. Changes the rules
+        in force and T, but neither ``next`` nor Redis."""
         before = self._fold.state
         try:
-            return self._folded(records, loaded, reach, to, careful=False)
+            return self._folded(records, loaded, reach, to, time.monotonic() + seconds, careful=False)
         except HalfChanged:
             self._back_to(before)
-            return self._folded(records, loaded, reach, to, careful=True)
+            # With the whole time again: else a failure late in it would never be reached.
+            return self._folded(records, loaded, reach, to, time.monotonic() + seconds, careful=True)
         except BaseException:
             self._back_to(before)
             raise
 
     def _folded(
-        self, records: Sequence[Record], loaded: Loaded, reach: Reach | None, to: int, *, careful: bool
+        self, records: Sequence[Record], loaded: Loaded, reach: Reach | None, to: int, until: float, *, careful: bool
     ) -> Work:
         work, fold = Work(self.next, to), self._fold
         before = fold.state
         fold.careful = careful
         states = fold.states = LoadedStates(loaded, reach)
         for record in records:
+            if time.monotonic() >= until and record is not records[0]:
+                work.to, work.cut = record.offset(), True
+                break
             schema_id = _schema_id(record)
             if schema_id >= FIRST_EVENT_ID:
                 reader = self._reader(schema_id)
@@ -238,8 +255,8 @@ class Partition:
             work.suppressed += len(decision.outputs)
 
     def _failed(self, work: Work, record: Record, failure: Failure, words: str, event: str | None = None) -> None:
-        get_logger().error("a rule failed", partition=self.number, offset=record.offset(), entity=failure.entity,
-                           timer=failure.what or None, error=failure.error)  # fmt: skip
+        if record.offset() >= self.committed:
+            work.failed.append(record)
         self._dead(work, record, f"{words}: {failure.error}", event)
 
     def _dead(self, work: Work, record: Record, detail: str, event: str | None = None) -> None:

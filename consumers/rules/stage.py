@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from consumers.rules.claim import STAGE, Claims
 from consumers.rules.clock import Clock
 from consumers.rules.counts import count, count_replayed
-from consumers.rules.partition import Partition, Work
+from consumers.rules.partition import FOLD_S, Partition, Work
 from consumers.rules.rulebook import Rulebook
 from offerflow.catalog.follower import CatalogFollower
 from offerflow.runtime import metrics
@@ -145,12 +145,14 @@ class RulesStage:
         loaded = self._loaded(taken, reaches)
         clock = self._spent("load", clock)
         work: dict[Place, Work] = {}
+        until = time.monotonic() + FOLD_S
         for place, records in taken.items():
             if place in loaded:
                 end = batch.ends.pop(place, 0)
                 to = max(records[-1].offset() + 1, end)
                 partition = self._partitions[place]
-                work[place] = partition.fold(records, loaded[place], reaches[place], to)
+                left = max(0.0, until - time.monotonic())
+                work[place] = partition.fold(records, loaded[place], reaches[place], to, left)
                 self._clock.ahead(partition.ahead)
                 partition.ahead = 0
                 if work[place].cut:
@@ -227,8 +229,8 @@ class RulesStage:
             self._partitions[place].committed = to
         for place, due in ticks.items():
             self._partitions[place].asked_for, self._partitions[place].owed = due, None
-        for done in work.values():
-            count(done)
+        for place, done in work.items():
+            count(done, self._partitions[place].offers)
 
     def _ticks(self, work: Mapping[Place, Work]) -> dict[Place, int]:
         """The ticks to append now: one at a time for each partition, none where records are folded again."""

@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
+from offerflow.amounts import amount
 from offerflow.runtime.kafka.consumer import Record
-from offerflow.runtime.store.outcomes import amount
 from schemas.announce import rfc3339
 from schemas.codec import RecordCodec, load_schema
 

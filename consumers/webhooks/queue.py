@@ -104,10 +104,12 @@ def _due(connection: Connection, name: str, want: Wanted, held: Collection[str],
     waiting = (deliveries.c.endpoint == name, deliveries.c.state == WAITING)
     chosen = select(*_columns).where(*waiting, deliveries.c.due <= now, deliveries.c.id.not_in(want.busy))
     if held:
-        of_held = select(rewards.c.id).where(rewards.c.offer.in_(held))
+        # Of a reward that the history does not know yet nobody can say whose it is: it waits until that or the release.
+        free = or_(rewards.c.offer.is_(None), rewards.c.offer.not_in(held))
+        of_another = select(rewards.c.id).where(rewards.c.id == deliveries.c.reward, free).exists()
         chosen = chosen.where(
             or_(deliveries.c.offer.is_(None), deliveries.c.offer.not_in(held)),
-            or_(deliveries.c.reward.is_(None), deliveries.c.reward.not_in(of_held)),
+            or_(deliveries.c.reward.is_(None), of_another),
         )
     found = [Delivery(*row) for row in connection.execute(chosen.order_by(deliveries.c.due).limit(want.room))]
     if len(found) == want.room:

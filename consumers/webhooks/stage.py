@@ -26,7 +26,7 @@ from offerflow.runtime.kafka.consumer import Batch, GroupConsumer, Record
 from offerflow.runtime.logs import get_logger
 from offerflow.runtime.program import Program
 from offerflow.runtime.settings import Settings
-from offerflow.runtime.store.claims import Position, claim, described
+from offerflow.runtime.store.claims import Standing
 
 STAGE = "webhooks"
 WAIT_S = 0.1
@@ -43,14 +43,10 @@ class WebhooksStage:
         self._program = program
         self._intake = Intake(engine)
         self._deliverer = deliverer
-        self._admin = Admin(settings, settings.worker)
         self._writers = {settings.topic(name): Writer(name) for name in TOPICS}
-        self._topics = described(self._admin, list(self._writers))
-        self._consumer = GroupConsumer(settings, settings.group(STAGE), settings.worker, self)
-        self._stored: dict[Place, Position] = {}
-        """As the store has them; without what was never read."""
-        self._next: dict[Place, Position] = {}
-        """Of every partition that is ours: where we are, past transaction markers."""
+        self._standing = Standing(Admin(settings, settings.worker), list(self._writers), self._intake.positions)
+        self._consumer = GroupConsumer(settings, settings.group(STAGE), settings.worker, self._standing)
+        self._shown: dict[Place, int] = {}
         self._disturbed = False
         self._wrote_at = 0.0
         self._looked = time.monotonic()
@@ -68,7 +64,7 @@ class WebhooksStage:
                     self._program.turn()  # else the watchdog ends a process whose sender hangs
                 self.turn()
             self._write([], {})
-            self._consumer.commit(self._shown())
+            self._show()
         finally:
             self._consumer.leave()
 
@@ -79,47 +75,29 @@ class WebhooksStage:
         batch = self._consumer.read(batching.max_records, WAIT_S, batching.gather_ms / 1000, not_before)
         try:
             if self._disturbed:
-                self._claim_again()
+                self._consumer.seek(self._standing.again())
+                self._disturbed = False
             elif batch.records:
                 self._work(batch)
             else:
-                self._end(batch.ends)
+                self._standing.end(batch.ends)
                 if not batch.ends:
                     self._write([], {})
+                    self._show()
             if time.monotonic() - self._looked > LOOK_S:
                 self._look()
         except Disturbed as error:
             get_logger().warning("disturbed; claiming again", why=str(error))
             self._disturbed = True
-        if self._next and not self._disturbed:
-            self._program.health.ready(partitions=len(self._next))
-
-    # -- membership -------------------------------------------------------------------------------------------------
-
-    def assigned(self, places: list[Place]) -> Mapping[Place, int]:
-        known = self._intake.positions()
-        claimed = claim(places, known, self._topics, self._admin.starts(places))
-        for place, position in claimed.items():
-            self._next[place] = position
-            if place in known:
-                self._stored[place] = known[place]
-        return {place: position.next for place, position in claimed.items()}
-
-    def revoked(self, places: list[Place]) -> None:
-        for place in places:
-            self._next.pop(place, None)
-            self._stored.pop(place, None)
-
-    lost = revoked
-
-    # -- work -------------------------------------------------------------------------------------------------------
+        if self._standing.next and not self._disturbed:
+            self._program.health.ready(partitions=len(self._standing.next))
 
     def _work(self, batch: Batch) -> None:
         messages: list[Message] = []
         moved: dict[Place, int] = {}
         newest = count = 0
         for place, records in batch.records.items():
-            position = self._next.get(place)
+            position = self._standing.next.get(place)
             fresh = [] if position is None else [record for record in records if record.offset() >= position.next]
             for record in fresh:
                 self._read(record, messages)
@@ -130,7 +108,7 @@ class WebhooksStage:
         self._records.observe(count)
         with self._seconds.time():
             self._write(messages, moved)
-        self._end(batch.ends)
+        self._standing.end(batch.ends)
         if newest:
             self._lag.set(max(0.0, time.time() - newest / 1000))
 
@@ -146,37 +124,24 @@ class WebhooksStage:
 
     def _write(self, messages: list[Message], moved: Mapping[Place, int]) -> None:
         """One transaction, if there is anything to write: positions that only passed markers are reason enough."""
-        after = {
-            place: position._replace(next=moved.get(place, position.next)) for place, position in self._next.items()
-        }
-        after = {place: position for place, position in after.items() if position != self._stored.get(place)}
+        before, after = self._standing.to_write(moved)
         if not after:
             return
-        before = {place: self._stored[place] for place in after if place in self._stored}
         queued = self._intake.enqueue(messages, before, after, wall_clock())
-        self._stored |= after
-        self._next |= after
+        self._standing.wrote(after)
         self._wrote_at = time.monotonic()
         if queued:
             self._deliverer.notify()
 
-    def _end(self, ends: Mapping[Place, int]) -> None:
-        for place, end in ends.items():
-            position = self._next.get(place)
-            if position is not None and end > position.next:
-                self._next[place] = position._replace(next=end)
-
     def _look(self) -> None:
         self._looked = time.monotonic()
-        shown = self._shown()
-        self._lag_records.show(self._consumer.behind(shown))
-        self._consumer.commit(shown)
+        self._lag_records.show(self._consumer.behind(self._standing.offsets()))
+        self._shown = {}  # once more: nobody says whether it arrived
+        self._show()
 
-    def _shown(self) -> dict[Place, int]:
-        return {place: position.next for place, position in self._next.items()}
-
-    def _claim_again(self) -> None:
-        places = list(self._next)
-        self.revoked(places)
-        self._consumer.seek(self.assigned(places))
-        self._disturbed = False
+    def _show(self) -> None:
+        """Tell Kafka what the store has, if it has more than was told."""
+        shown = self._standing.stored_offsets()
+        if shown != self._shown:
+            self._consumer.commit(shown)
+            self._shown = shown

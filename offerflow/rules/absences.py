@@ -7,7 +7,8 @@ from typing import Any
 
 from offerflow.rules.conditions import Absent, Leaf
 from offerflow.rules.events import Event
-from offerflow.rules.ids import short_id
+from offerflow.rules.ids import short_id, short_text
+from offerflow.rules.measures import apart
 from offerflow.rules.reading import Reading
 from offerflow.rules.record import Record
 from offerflow.rules.state import MAX_WATCHES, Watch
@@ -37,7 +38,7 @@ def _end(record: Record, absent: Absent, event: Event) -> None:
     value = _value(absent.event, event)
     left = [
         one for one in record.state.watches
-        if one.key != absent.key or one.value != value or not one.time <= event.time <= one.due
+        if one.key != absent.key or apart(one.value) != apart(value) or not one.time <= event.time <= one.due
     ]  # fmt: skip
     if len(left) != len(record.state.watches):
         record.state.watches = left
@@ -50,11 +51,11 @@ def _start(record: Record, reading: Reading, absent: Absent, event: Event, due: 
     for hit in hits[bisect_left(hits, event.time, key=TIME) :]:
         if hit.time > due:
             break
-        if hit.value == value and hit.turn != record.turn:
+        if apart(hit.value) == apart(value) and hit.turn != record.turn:
             return
     properties = event.properties
     fire_at = max(due, event.received_at) + record.rules.settings.grace
-    kept = {name: properties[name] for name in reading.kept if properties.get(name) is not None} or None
+    kept = {name: short_text(properties[name]) for name in reading.kept if properties.get(name) is not None} or None
     name = reading.name if absent.after.event_type == "*" else None
     state.watches.append(
         Watch(

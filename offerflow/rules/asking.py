@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import compress, count
 
 from offerflow.rules.conditions import (
     Absent,
@@ -16,6 +17,7 @@ from offerflow.rules.conditions import (
 )
 from offerflow.rules.conditions import Sequence as Steps
 from offerflow.rules.measures import holds_of
+from offerflow.rules.running import Answers, running
 from offerflow.rules.sequences import chain
 from offerflow.rules.state import Hit
 from offerflow.rules.views import TIME, Sight
@@ -29,12 +31,14 @@ class Condition:
     """A node ready to be asked. ``holds(view, at)`` asks it at a moment. ``keys``: its own leaves, whose hits are its
     moments: event leaves, steps of sequences, absences. ``traits`` and ``offers``: what else it names."""
 
-    __slots__ = ("_owned", "holds", "keys", "node", "offers", "recorded", "traits")
+    __slots__ = ("_answers", "_besides", "_owned", "holds", "keys", "node", "offers", "recorded", "traits")
 
     def __init__(self, node: Node) -> None:
         self.node = node
-        self.holds: Holds = _holds(node)
+        self.holds: Holds = _holds(node, count())
+        self._answers: Answers = _answering(node, count())
         nodes = list(walk(node))
+        self._besides = [_holds(one, count()) for one in nodes if isinstance(one, Profile | InOffer | CompletedOffer)]
         self._owned = _owned(nodes)
         self.keys = frozenset(self._owned)
         self.recorded = self.keys | {leaf.key for leaf in leaves_of([node])}
@@ -53,6 +57,19 @@ class Condition:
     def moments(self, view: Sight, time: int) -> list[int]:
         """``time``, and the times of later hits, in order."""
         return [time, *sorted({hit.time for hit in self.hits(view) if hit.time > time})]
+
+    def first(self, view: Sight, moments: Sequence[int]) -> int | None:
+        """The first of ``moments``, which are in order, at which it holds; None if it holds at none."""
+        if len(moments) == 1:
+            return moments[0] if self.holds(view, moments[0]) else None
+        if not moments:
+            return None
+        return next(compress(moments, self._answers(view, moments)), None)
+
+    def truths(self, view: Sight) -> int:
+        """What is true besides hits, as the bits of a number: profile and offers, in the order of the tree. A view that
+        has it asks the condition as if that still were so."""
+        return sum(1 << number for number, holds in enumerate(self._besides) if holds(view, 0))
 
     def proof(self, view: Sight, at: int) -> list[Found]:
         """The hits that make it hold; absence proves without evidence."""
@@ -122,7 +139,8 @@ def _owned(nodes: Iterable[Node]) -> dict[int, tuple[bool, int | None, bool]]:
     return owned
 
 
-def _holds(node: Node) -> Holds:
+def _holds(node: Node, numbers: Iterator[int]) -> Holds:
+    """``numbers``: of what is no hit, in the order of the tree."""
     match node:
         case Leaf():
             return _leaf(node)
@@ -131,17 +149,25 @@ def _holds(node: Node) -> Holds:
         case Absent(key=key, since_entry=since_entry):
             return lambda view, at: any(hit.time <= at for hit in view.absences(key, since_entry))
         case Profile(test=test):
-            return lambda view, at: test(view.traits)
+            return _besides(lambda view: test(view.traits), next(numbers))
         case InOffer(offer=offer):
-            return lambda view, at: view.inside(offer)
+            return _besides(lambda view: view.inside(offer), next(numbers))
         case CompletedOffer(offer=offer):
-            return lambda view, at: view.completed(offer)
+            return _besides(lambda view: view.completed(offer), next(numbers))
         case Group():
-            return _group(node)
+            return _group(node, numbers)
 
 
-def _group(group: Group) -> Holds:
-    parts = tuple(_holds(node) for node in group.nodes)
+def _besides(now: Callable[[Sight], bool], number: int) -> Holds:
+    def holds(view: Sight, at: int) -> bool:
+        truths = view.truths
+        return now(view) if truths is None else bool(truths >> number & 1)
+
+    return holds
+
+
+def _group(group: Group, numbers: Iterator[int]) -> Holds:
+    parts = tuple(_holds(node, numbers) for node in group.nodes)
     if len(parts) == 1 and group.kind != "none":
         return parts[0]
     stop = group.kind != "all"
@@ -154,6 +180,44 @@ def _group(group: Group) -> Holds:
         return not found
 
     return holds
+
+
+def _answering(node: Node, numbers: Iterator[int]) -> Answers:
+    """The same as ``_holds`` for many moments in order."""
+    match node:
+        case Leaf():
+            return running(node)
+        case Steps():
+            return lambda view, moments: _from(_complete(node, view, moments[-1]), moments)
+        case Absent(key=key, since_entry=since_entry):
+            return lambda view, moments: _from(
+                min((hit.time for hit in view.absences(key, since_entry)), default=None), moments
+            )
+        case Group():
+            return _answering_group(node, numbers)
+    holds = _holds(node, numbers)
+    return lambda view, moments: [holds(view, moments[0])] * len(moments)
+
+
+def _answering_group(group: Group, numbers: Iterator[int]) -> Answers:
+    parts = tuple(_answering(node, numbers) for node in group.nodes)
+    every, wanted = (all if group.kind == "all" else any), group.kind != "none"
+
+    def answers(view: Sight, moments: Sequence[int]) -> list[bool]:
+        said = [part(view, moments) for part in parts]
+        return [every(one) is wanted for one in zip(*said, strict=True)]
+
+    return answers
+
+
+def _complete(steps: Steps, view: Sight, at: int) -> int | None:
+    """When the first chain is complete: from then on there is one."""
+    found = chain(steps, view, at)
+    return None if found is None else found[-1][0].time
+
+
+def _from(first: int | None, moments: Sequence[int]) -> list[bool]:
+    return [first is not None and at >= first for at in moments]
 
 
 def _leaf(leaf: Leaf) -> Holds:
@@ -200,5 +264,5 @@ def _proof(node: Node, view: Sight, at: int) -> Iterator[Found]:
                 yield from _proof(one, view, at)
         case Group(kind="any"):
             for one in node.nodes:
-                if _holds(one)(view, at):
+                if _holds(one, count())(view, at):
                     yield from _proof(one, view, at)

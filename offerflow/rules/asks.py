@@ -10,6 +10,7 @@ from offerflow.rules.requests import EnterOffer, FulfilReward, Request
 from offerflow.rules.rewards import fulfil, reward_id, take_back
 from offerflow.rules.ruleset import Prepared
 from offerflow.rules.state import Instance, RewardStatus
+from offerflow.rules.views import key_text
 
 NAMES = {"EnterOffer": "offerflow.EnterOffer", "FulfilReward": "offerflow.FulfilReward",
          "ReverseReward": "offerflow.ReverseReward"}  # fmt: skip
@@ -39,9 +40,11 @@ def carry_out(record: Record, request: Request) -> None:
 def _enter(record: Record, request: EnterOffer) -> None:
     prepared, reason = _offer(record, request)
     if prepared is None:
-        record.refuse(request.offer or "", reason, request.time)
+        # What somebody made up is not worth keeping.
+        known = request.offer if request.offer in record.rules.active else None
+        record.refuse(known or "", reason, request.time)
         return
-    key = request.key if prepared.offer.key is not None else None
+    key = key_text(request.key) if prepared.offer.key is not None else None
     if prepared.offer.key is not None and key is None:
         record.refuse(prepared.offer.id, "unknown_offer", request.time)
         return

@@ -30,7 +30,7 @@ from offerflow.rules.record import Record
 from offerflow.rules.refunds import reverse, reversed_before
 from offerflow.rules.requests import Request
 from offerflow.rules.settling import settle
-from offerflow.rules.state import EntityState, Status
+from offerflow.rules.state import EntityState, Instance, Status
 from offerflow.rules.timers import first_due, first_fire_at
 from offerflow.rules.traits import learn
 
@@ -113,7 +113,10 @@ def ask(rules: LiveRules, entity: str, state: EntityState, request: Request, now
     before = _overdue(rules, entity, state, request.partition, now)
     if request.time < state.clock - rules.lateness and not request.exempt:
         return _with(before, Decision(Verdict.TOO_LATE, changed=settled or bool(before)))
-    ids = remember_request(state.ids, request.event_id, request.content_hash)
+    try:
+        ids = remember_request(state.ids, request.event_id, request.content_hash)
+    except ConflictError as conflict:
+        return _with(before, Decision(Verdict.CONFLICT, detail=str(conflict), changed=settled or bool(before)))
     if ids is None:
         return _with(before, Decision(Verdict.DUPLICATE, changed=settled or bool(before)))
     state.ids = ids
@@ -138,7 +141,7 @@ def fire(
     return None if timer is None else fire_timer(rules, entity, state, timer, partition).decision()
 
 
-def skip(rules: LiveRules, state: EntityState, now: int) -> str:
+def skip(state: EntityState, now: int) -> str:
     """Take away the timer that ``fire`` would fire next, without any effect; says which it was."""
     timer = first_due(state, now)
     if timer is None:
@@ -148,7 +151,7 @@ def skip(rules: LiveRules, state: EntityState, now: int) -> str:
     return said
 
 
-def next_due(rules: LiveRules, state: EntityState, now: int | None = None) -> tuple[int, int] | None:
+def next_due(state: EntityState, now: int | None = None) -> tuple[int, int] | None:
     """(fire_at, due) of a timer, None if there is none: without ``now`` of the one that fires first of all, with it of
     the one that ``fire`` fires next."""
     if now is not None:
@@ -174,6 +177,16 @@ def sweep(rules: LiveRules, entity: str, state: EntityState, offset: int, now: i
     return _together(_withdraw(rules, entity, state, 0, now))
 
 
+def leave(rules: LiveRules, state: EntityState, now: int) -> None:
+    """Take the entity out of withdrawn offers without any effect, where ``sweep`` fails."""
+    for instance in _leaving(rules, state):
+        instance.status, instance.ended_at, instance.fire_at = Status.WITHDRAWN, max(now, state.clock), None
+        known = state.offers[instance.offer]
+        known.open -= 1
+        known.ended_at = instance.ended_at
+    state.timer = first_fire_at(state)
+
+
 def _overdue(rules: LiveRules, entity: str, state: EntityState, partition: int, now: int) -> list[Decision]:
     """What should have happened by T."""
     found = []
@@ -186,13 +199,17 @@ def _overdue(rules: LiveRules, entity: str, state: EntityState, partition: int, 
 
 def _withdraw(rules: LiveRules, entity: str, state: EntityState, partition: int, now: int) -> list[Decision]:
     at = max(now, state.clock)
-    leaving = [one for one in state.instances if one.status == Status.OPEN and one.offer in rules.withdrawn]
+    leaving = _leaving(rules, state)
     leaving.sort(key=lambda one: (rules.versions[one.version].offer.rank, one.offer, one.turn))
     return [
         withdraw(rules, entity, state, one, at, partition).decision()
         for one in leaving
         if one.status == Status.OPEN
     ]  # fmt: skip
+
+
+def _leaving(rules: LiveRules, state: EntityState) -> list[Instance]:
+    return [one for one in state.instances if one.status == Status.OPEN and one.offer in rules.withdrawn]
 
 
 def _with(before: list[Decision], decision: Decision) -> Decision:

@@ -10,7 +10,7 @@ from offerflow.rules.instances import ask_begun, begin, last_of, use_up
 from offerflow.rules.live import LiveRules
 from offerflow.rules.record import Record, prepared_of
 from offerflow.rules.ruleset import Prepared
-from offerflow.rules.state import NEVER, EntityState, Instance, Status
+from offerflow.rules.state import MAX_HELD, NEVER, EntityState, Instance, Status
 from offerflow.rules.views import Leaves, Offers, OfKey, Unused, View, key_text
 
 Asked = dict[Prepared, None]
@@ -86,16 +86,15 @@ def _ask(record: Record, prepared: Prepared) -> Instance | None:
 def _fires(record: Record, prepared: Prepared, key: str | None, view: View) -> int | None:
     """The first moment at which the entry holds, if without the record it holds at none."""
     assert prepared.entry is not None  # noqa: S101 - it was found by its entry
-    holds = prepared.entry.holds
     moments = prepared.entry.moments(view, record.time) if record.late else [record.time]
-    first = next((moment for moment in moments if holds(view, moment)), None)
+    first = prepared.entry.first(view, moments)
     if first is None:
         return None
     leaves, traits, offers = record.without()
     before = entry_view(prepared, key, leaves, traits, offers, record.horizon)
     if isinstance(view, Unused) and isinstance(before, Unused):
         before.used = view.used
-    return None if any(holds(before, moment) for moment in moments) else first
+    return first if prepared.entry.first(before, moments) is None else None
 
 
 def enter(
@@ -128,11 +127,11 @@ def refusal(rules: LiveRules, state: EntityState, prepared: Prepared, moment: in
     if known is not None:
         if _already_in(state, prepared, key):
             return "already_in"
-        if offer.per_user is not None and known.entries >= offer.per_user:
+        if (offer.per_user is not None and known.entries >= offer.per_user) or _full(state):
             return "capped"
         if offer.cooldown is not None and known.ended_at is not None and moment < known.ended_at + offer.cooldown:
             return "cooldown"
-    elif offer.per_user == 0:
+    elif offer.per_user == 0 or _full(state):
         return "capped"
     if prepared.audience is not None:
         horizon = state.clock - rules.lateness
@@ -152,6 +151,12 @@ def _already_in(state: EntityState, prepared: Prepared, key: str | None) -> bool
         return known.entries > 0
     last = last_of(state, offer.id)
     return offer.reentry == "after_expiry" and last is not None and last.completed_at is not None
+
+
+def _full(state: EntityState) -> bool:
+    """Whether as many instances as may be are open or wait for their reward."""
+    runs = len(state.instances) + len(state.closed)
+    return runs >= MAX_HELD and sum(one.held for one in (*state.instances, *state.closed)) >= MAX_HELD
 
 
 def _excludes(rules: LiveRules, instance: Instance, prepared: Prepared) -> bool:

@@ -36,7 +36,7 @@ class Kind(StrEnum):
 class PropertyType:
     """One planned property. ``symbols`` for an enum, ``fields`` for a record; ``pii`` never reaches the rules.
     ``integer``: a whole number of at most 64 bits; ``required``: never missing nor null; ``minimum`` and ``maximum``
-    as the plan bounds it."""
+    as the plan bounds it, ``pattern`` what RE2 must find in a text."""
 
     kind: Kind
     symbols: tuple[str, ...] = ()
@@ -46,6 +46,7 @@ class PropertyType:
     required: bool = False
     minimum: float | None = None
     maximum: float | None = None
+    pattern: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

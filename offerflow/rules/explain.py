@@ -7,7 +7,9 @@ and the entity's clock: a window of 30 days looks back from there.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 
+from offerflow.amounts import amount
 from offerflow.rules.asking import Condition
 from offerflow.rules.entries import entry_view, refusal
 from offerflow.rules.explain_conditions import Asked, when
@@ -66,10 +68,13 @@ class _Explainer:
             return OfferExplained(
                 offer=offer_id, version=version, status=status, ways=[], entry=None, audience=None,
                 refusal="unknown_offer", missing=list(_inside(instances)), instances=instances, refusals=refusals,
+                forgotten=self._forgotten(offer_id, len(mine)),
             )  # fmt: skip
         entry, audience, reason = self._entry(prepared)
         inside = [one for one in instances if one.status in (Status.IN, Status.HELD_OUT)]
-        missing = _inside(inside) if inside else _outside(entry, audience, reason)
+        missing = list(_inside(inside) if inside else _outside(entry, audience, reason))
+        if not inside and reason is None and self._was_in_by_key(prepared):
+            missing.append(f"a new {prepared.offer.key}: a key that was used before is refused; a new one enters")
         return OfferExplained(
             offer=offer_id,
             version=prepared.offer.version,
@@ -78,9 +83,10 @@ class _Explainer:
             entry=entry,
             audience=audience,
             refusal=reason,
-            missing=list(missing),
+            missing=missing,
             instances=instances,
             refusals=refusals,
+            forgotten=self._forgotten(offer_id, len(mine)),
         )
 
     def _status(self, instances: list[InstanceExplained], refusals: list[RefusalExplained]) -> Status:
@@ -92,13 +98,21 @@ class _Explainer:
         return Status.REFUSED if refusals else Status.NOT_IN
 
     def _entry(self, prepared: Prepared) -> tuple[NodeExplained | None, NodeExplained | None, str | None]:
-        """Entry and audience as they are now, and why an entry would be refused. Of an entry per key they are those of
-        the key that came last."""
+        """Entry and audience as they are now, and why an entry would be refused. Of an entry per key the entry is that
+        of the key that came last, and the refusal that of a key that never came."""
         state, key = self._state, self._last_key(prepared)
         view = entry_view(prepared, key, state.leaves, state.traits, state.offers, self._horizon)
         entry = None if prepared.entry is None else self._ask(prepared.entry, view)
         audience = None if prepared.audience is None else self._ask(prepared.audience, self._plain())
-        return entry, audience, refusal(self._rules, state, prepared, self._at, key)
+        return entry, audience, refusal(self._rules, state, prepared, self._at, None)
+
+    def _was_in_by_key(self, prepared: Prepared) -> bool:
+        known = self._state.offers.get(prepared.offer.id)
+        return prepared.offer.key is not None and known is not None and any(turn < 0 for turn in known.keys.values())
+
+    def _forgotten(self, offer: str, kept: int) -> int:
+        known = self._state.offers.get(offer)
+        return 0 if known is None else max(known.entries - kept, 0)
 
     def _last_key(self, prepared: Prepared) -> str | None:
         name = prepared.offer.key
@@ -146,7 +160,8 @@ def _run_status(instance: Instance) -> Status:
 
 def _reward(instance: Instance, reward: RewardState) -> RewardExplained:
     status = RewardStatus(reward.status).name.lower()
-    return RewardExplained(reward_id(instance), reward.id, status, reward.value, reward.currency, reward.due)
+    value = None if reward.value is None else Decimal(amount(reward.value))
+    return RewardExplained(reward_id(instance), reward.id, status, value, reward.currency, reward.due)
 
 
 def _ways(prepared: Prepared) -> Iterator[str]:

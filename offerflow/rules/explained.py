@@ -79,7 +79,8 @@ class InstanceExplained(msgspec.Struct, frozen=True, kw_only=True):
 class OfferExplained(msgspec.Struct, frozen=True, kw_only=True):
     """One offer and one user. ``instances``: newest last. ``entry`` and ``audience``: the trees as they are now.
     ``ways``: ``event``, ``code``, ``api``. ``refusal``: why an entry at this moment would be refused, None if it would
-    not. ``missing``: what is between the user and the next thing they could get, in words."""
+    not; of an offer per key, why one with a new key would be. ``missing``: what is between the user and the next thing
+    they could get, in words. ``forgotten``: how many runs are over of which nothing is kept any more."""
 
     offer: str
     version: str
@@ -91,3 +92,4 @@ class OfferExplained(msgspec.Struct, frozen=True, kw_only=True):
     missing: list[str]
     instances: list[InstanceExplained]
     refusals: list[RefusalExplained]
+    forgotten: int = 0

@@ -12,20 +12,21 @@ from typing import Protocol
 
 import msgspec
 
-from offerflow.rules.decide import ask, decide, fire, next_due, pending_exit, skip, sweep
+from offerflow.rules.decide import ask, decide, fire, leave, next_due, pending_exit, skip, sweep
 from offerflow.rules.events import Event, EventType
 from offerflow.rules.live import LiveRules, activate
 from offerflow.rules.outcomes import Decision
 from offerflow.rules.requests import Request
 from offerflow.rules.ruleset import Ruleset
 from offerflow.rules.state import EntityState, PartitionState, has_open, pack, unpack_entity
+from offerflow.rules.timers import timers
 
 ENTITIES_PER_TICK = 1000
 """Entities whose timers one tick fires at most; T stops where the next one would have to."""
 
 SWEPT_PER_TICK = 1000
-FIRINGS_PER_ENTITY = 1000
-"""Of one entity in one tick; what is left waits for the next tick."""
+FIRINGS_PER_TICK = 2000
+"""Of all entities together."""
 
 
 class NotLoaded(Exception):
@@ -119,7 +120,7 @@ class Fold:
         cursor = self.state.sweep
         swept = [] if cursor is None else self.states.open_after(cursor, SWEPT_PER_TICK)
         more = len(first) > ENTITIES_PER_TICK
-        now = first[-1][0] if more else until
+        now = self._stop(first[:ENTITIES_PER_TICK], first[-1][0] if more else until)
         passed = Passed([], [], more)
         left = self._fire([entity for _, entity in first[:ENTITIES_PER_TICK]], offset, now, passed)
         self._sweep(swept, offset, now, passed)
@@ -127,7 +128,7 @@ class Fold:
             cursor = swept[-1] if len(swept) == SWEPT_PER_TICK else None
         self.state = msgspec.structs.replace(self.state, time=now, sweep=cursor)
         self.settle()
-        return msgspec.structs.replace(passed, more=more or left or cursor is not None)
+        return msgspec.structs.replace(passed, more=more or left or now < until or cursor is not None)
 
     def activate(self, ruleset: str) -> None:
         """From here on the rules of ``ruleset`` decide."""
@@ -148,29 +149,36 @@ class Fold:
             self.state = state
             self.rules = LiveRules(state, self._compiled)
 
+    def _stop(self, first: list[tuple[int, str]], until: int) -> int:
+        """The T up to which no more timers fire than one tick may: where the next one would have to, or ``until``."""
+        found: list[int] = []
+        for fire_at, entity in first:
+            if len(found) > FIRINGS_PER_TICK and fire_at >= found[-1]:
+                break
+            state = self.states.get(entity)
+            found += [timer.fire_at for timer in timers(state) if timer.fire_at <= until]
+            if len(found) > FIRINGS_PER_TICK:
+                found.sort()
+                del found[FIRINGS_PER_TICK + 1 :]
+        return max(self.state.time, found[-1]) if len(found) > FIRINGS_PER_TICK else until
+
     def _fire(self, entities: Iterable[str], offset: int, now: int, passed: Passed) -> bool:
         """Fire in the order (due, entity); whether anything that is due was left."""
         queue = []
         for entity in entities:
             state = self._touched[entity] = self.states.get(entity)
-            first = next_due(self.rules, state, now)
+            first = next_due(state, now)
             if first is not None:
                 queue.append((first[1], entity))
         heapify(queue)
-        fired: dict[str, int] = {}
-        left = False
-        while queue:
+        for _ in range(FIRINGS_PER_TICK):
+            if not queue:
+                break
             _, entity = heappop(queue)
             state = self._touched[entity]
-            if not self._fire_first(entity, state, offset, now, passed):
-                continue
-            first = next_due(self.rules, state, now)
-            fired[entity] = fired.get(entity, 0) + 1
-            if first is not None and fired[entity] < FIRINGS_PER_ENTITY:
+            if self._fire_first(entity, state, offset, now, passed) and (first := next_due(state, now)) is not None:
                 heappush(queue, (first[1], entity))
-            else:
-                left = left or first is not None
-        return left
+        return bool(queue)
 
     def _fire_first(self, entity: str, state: EntityState, offset: int, now: int, passed: Passed) -> bool:
         """Whether a timer of the entity was due. One that fails is consumed."""
@@ -179,7 +187,7 @@ class Fold:
             decision = fire(self.rules, entity, state, self.partition, offset, now)
         except Exception as error:
             failure = self._failed(entity, state, before, error)
-            passed.failures.append(msgspec.structs.replace(failure, what=skip(self.rules, state, now)))
+            passed.failures.append(msgspec.structs.replace(failure, what=skip(state, now)))
             return True
         if decision is not None:
             passed.decisions.append((entity, decision))
@@ -197,6 +205,8 @@ class Fold:
             except Exception as error:
                 failure = self._failed(entity, state, before, error)
                 passed.failures.append(msgspec.structs.replace(failure, what="exit from a withdrawn offer"))
+                leave(self.rules, state, now)
+                self._touched[entity] = state
             else:
                 self._touched[entity] = state
                 passed.decisions.append((entity, decision))

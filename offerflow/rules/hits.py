@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
+from operator import itemgetter
 
 from offerflow.rules.asking import Condition
 from offerflow.rules.events import Event
-from offerflow.rules.ids import short_id
+from offerflow.rules.ids import short_id, short_text
 from offerflow.rules.live import LiveRules
 from offerflow.rules.memory import REVERSIBLE_FOR
-from offerflow.rules.reading import Counted, Reading
+from offerflow.rules.reading import UNBOUNDED, Counted, Reading
 from offerflow.rules.ruleset import Prepared
 from offerflow.rules.state import EntityState, Hit, Instance, RichHit, Status
 from offerflow.rules.views import TIME
 
+_USED = itemgetter(0)
 _TRIM_EVERY = 8
 """Forgetting looks at a leaf at every so many hits: what is kept longer is not looked at either."""
 
@@ -99,7 +101,7 @@ def _rich(state: EntityState, reading: Reading, leaf: Counted, event: Event, pla
     kept = None
     if leaf.kept:
         properties = event.properties
-        kept = {name: properties[name] for name in leaf.kept if properties.get(name) is not None} or None
+        kept = {name: short_text(properties[name]) for name in leaf.kept if properties.get(name) is not None} or None
     name = reading.name if leaf.named else None
     if value is None and kept is None and name is None:
         return plain
@@ -121,16 +123,27 @@ def _forget(rules: LiveRules, state: EntityState, leaf: Counted, hits: list[Hit]
     oldest = state.clock - rules.lateness - leaf.within
     holders = [one for one in (*state.instances, *state.closed) if _holds(rules, one, leaf, state.clock)]
     if leaf.since_entry:
+        since = min(((one.entered_at, one.turn) for one in holders), default=(UNBOUNDED, 0))
+        own = {one.turn for one in holders}
         hits[:] = [
-            hit for hit in hits
-            if hit.time >= oldest or any(
-                (hit.time, hit.turn) > (one.entered_at, one.turn) or hit.turn == one.turn for one in holders
-            )
+            hit for hit in hits if hit.time >= oldest or (hit.time, hit.turn) > since or hit.turn in own
         ]  # fmt: skip
     else:
+        spans = _merged(sorted((one.used, one.turn) for one in holders))
         hits[:] = [
-            hit for hit in hits if hit.time >= oldest or any(one.used < hit.turn <= one.turn for one in holders)
+            hit for hit in hits
+            if hit.time >= oldest or hit.turn <= spans[bisect_left(spans, hit.turn, key=_USED) - 1][1]
         ]  # fmt: skip
+
+
+def _merged(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Spans of turns ``(used, last]`` in order, each with the last turn of all that began before; the last one covers
+    nothing, as does what is before the first."""
+    merged, reach = [], -1
+    for used, last in spans:
+        reach = max(reach, last)
+        merged.append((used, reach))
+    return [*merged, (UNBOUNDED, -1)]
 
 
 def _holds(rules: LiveRules, instance: Instance, leaf: Counted, clock: int) -> bool:

@@ -8,6 +8,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
+from typing import Any
+
+MAX_TEXT = 64
+"""UTF-8 bytes of a text that is kept as it came."""
 
 
 def digest(*fields: str) -> bytes:
@@ -58,6 +62,14 @@ def fraction(*fields: str) -> int:
 def content_hash(content: object) -> str:
     """16 hex digits naming a JSON value: SHA-256 over its canonical text (sorted keys, no spaces)."""
     return digest(json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False))[:8].hex()
+
+
+def short_text(value: Any) -> Any:
+    """A value that is kept to be compared for equality alone: a text of more than MAX_TEXT bytes as its SHA-256."""
+    if value.__class__ is str and len(value) * 4 > MAX_TEXT:
+        data = value.encode("utf-8", "surrogatepass")
+        return hashlib.sha256(data).digest() if len(data) > MAX_TEXT else value
+    return value
 
 
 def short_id(event_id: str) -> bytes | str:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from heapq import nsmallest
+from operator import attrgetter
+
 from offerflow.rules.asking import Condition
-from offerflow.rules.hits import may_complete_late
+from offerflow.rules.hits import may_be_reversed, may_complete_late
 from offerflow.rules.ids import instance_id, output_id
 from offerflow.rules.outcomes import OfferEntered, OfferExited
 from offerflow.rules.record import Record, prepared_of
 from offerflow.rules.rewards import earn
 from offerflow.rules.ruleset import Prepared
-from offerflow.rules.state import MAX_CLOSED, MAX_KEYS, EntityState, Instance, Status
+from offerflow.rules.state import MAX_CLOSED, MAX_KEYS, EntityState, Instance, RewardStatus, Status
 from offerflow.rules.views import OfInstance, View
 
+_TURN = attrgetter("turn")
 _REASONS = {
     Status.COMPLETED: "completed", Status.EXPIRED: "expired", Status.EXITED: "exit_condition",
     Status.WITHDRAWN: "withdrawn",
@@ -31,6 +35,8 @@ def begin(record: Record, prepared: Prepared, moment: int, via: str, key: str | 
         expires_at=expires_at, key=key, by_request=entry is None,
         used=known.used if key is None else abs(known.keys.get(key, 0)),
     )  # fmt: skip
+    if entry is not None and prepared.entry is not None and prepared.completion(variant.id) == "immediate":
+        instance.truths = prepared.entry.truths(entry)
     if expires_at is not None:
         instance.fire_at = max(expires_at, record.received_at) + record.rules.settings.grace
         record.timed = True
@@ -66,8 +72,17 @@ def use_up(record: Record, prepared: Prepared, key: str | None, entered: bool) -
     elif key is not None:
         was_in = entered or known.keys.get(key, 0) < 0
         known.keys[key] = -record.turn if was_in else record.turn
-        while len(known.keys) > MAX_KEYS:
-            del known.keys[next(iter(known.keys))]
+        if len(known.keys) > MAX_KEYS:
+            _forget_keys(record, prepared, key)
+
+
+def _forget_keys(record: Record, prepared: Prepared, key: str) -> None:
+    """Forget the first of more keys than may be kept, but none whose instance is open or may still pay."""
+    state, offer = record.state, prepared.offer.id
+    held = {one.key for one in (*state.instances, *state.closed) if one.offer == offer and one.held}
+    keys = record.offer(offer).keys
+    for one in [one for one in keys if one != key and one not in held][: len(keys) - MAX_KEYS]:
+        del keys[one]
 
 
 def view_of(record: Record, instance: Instance, prepared: Prepared) -> OfInstance:
@@ -87,6 +102,7 @@ def ask_completion(record: Record, instance: Instance) -> bool:
     if moment is None:
         return False
     evidence, count = record.evidence(completion.proof(view, moment))
+    instance.truths = completion.truths(view)
     earn(record, instance, prepared.variant(instance.variant), moment, evidence, count)
     close(record, instance, Status.COMPLETED, moment)
     return True
@@ -139,10 +155,9 @@ def touches(record: Record, condition: Condition | None) -> bool:
 
 def _first_moment(record: Record, instance: Instance, condition: Condition, view: View) -> int | None:
     time, until = record.time, instance.expires_at
-    for moment in condition.moments(view, time) if record.late else (time,):
-        if moment >= instance.entered_at and (until is None or moment <= until) and condition.holds(view, moment):
-            return moment
-    return None
+    moments = condition.moments(view, time) if record.late else (time,)
+    since = instance.entered_at
+    return condition.first(view, [one for one in moments if one >= since and (until is None or one <= until)])
 
 
 def close(record: Record, instance: Instance, status: Status, at: int) -> None:
@@ -177,22 +192,47 @@ def close(record: Record, instance: Instance, status: Status, at: int) -> None:
 
 
 def tidy(record: Record) -> None:
-    """Keep of closed instances the last of every offer and those whose reward is not over."""
+    """Keep of closed instances the last of every offer, those whose reward is not over, and no more than may be."""
     state, lateness = record.state, record.rules.lateness
-    alive = [
-        one for one in state.instances
-        if one.status == Status.OPEN or may_complete_late(one, state.clock, lateness)
-    ]  # fmt: skip
-    if len(alive) == len(state.instances):
+    alive: list[Instance] = []
+    over: list[Instance] = []
+    for one in state.instances:
+        lives = one.status == Status.OPEN or may_complete_late(one, state.clock, lateness)
+        (alive if lives else over).append(one)
+    if over:
+        state.instances = alive
+        state.closed = sorted([*state.closed, *over], key=_TURN)
+        last = {one.offer: one.turn for one in state.runs()}
+        state.closed = [
+            one for one in state.closed
+            if last[one.offer] == one.turn or (one.reward is not None and one.reward.alive)
+        ]  # fmt: skip
+    if len(state.closed) + len(state.instances) > MAX_CLOSED:
+        _forget_closed(record)
+
+
+def _forget_closed(record: Record) -> None:
+    """Forget the first of more closed instances than may be kept: those that nothing can happen to any more, then those
+    that may complete late, then those whose reward is paid, then the others."""
+    state, lateness = record.state, record.rules.lateness
+    closed = [one for one in (*state.closed, *state.instances) if not one.held]
+    if len(closed) <= MAX_CLOSED:
         return
-    last = {one.offer: one.id for one in state.runs()}
-    over = [one for one in state.instances if one not in alive]
-    closed = sorted([*state.closed, *over], key=lambda one: one.turn)
-    closed = [
-        one for one in closed if last[one.offer] == one.id or (one.reward is not None and one.reward.alive)
-    ]  # fmt: skip
-    state.instances = alive
-    state.closed = closed[-MAX_CLOSED:]
+    last = {one.offer: one.turn for one in state.runs()}
+    closed = [one for one in closed if last[one.offer] != one.turn]
+
+    def worth(one: Instance) -> tuple[int, int]:
+        status = None if one.reward is None else one.reward.status
+        if status == RewardStatus.SATISFIED:
+            return 3, one.turn
+        if status == RewardStatus.FULFILLED and may_be_reversed(one, state.clock, lateness):
+            return 2, one.turn
+        return (1 if may_complete_late(one, state.clock, lateness) else 0), one.turn
+
+    gone = {id(one) for one in nsmallest(len(closed) - MAX_CLOSED, closed, key=worth)}
+    if gone:
+        state.closed = [one for one in state.closed if id(one) not in gone]
+        state.instances = [one for one in state.instances if id(one) not in gone]
 
 
 def last_of(state: EntityState, offer: str) -> Instance | None:

@@ -16,19 +16,27 @@ from offerflow.rules.state import Hit
 
 Number = int | Decimal
 
-_EXACT = Context(prec=1500)
+EXACT = Context(prec=1500)
 """Digits enough for any sum of doubles."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def day_of(time: int, zone: ZoneInfo) -> int:
     """The number of the calendar day in ``zone`` that ``time`` falls into."""
-    return (_EPOCH + timedelta(milliseconds=time)).astimezone(zone).toordinal()
+    try:
+        return (_EPOCH + timedelta(milliseconds=time)).astimezone(zone).toordinal()
+    except OverflowError:  # beyond the calendar, which ends with the years 1 and 9999
+        return (datetime.min if time < 0 else datetime.max).toordinal()
 
 
 def decimal_of(value: Any) -> Decimal:
     """A number as the decimal it is written as."""
     return Decimal(repr(value)) if value.__class__ is float else Decimal(value)
+
+
+def apart(value: Any) -> Any:
+    """A value that equals another where both are the same to rules: ``true`` is not 1."""
+    return (True, value) if value.__class__ is bool else value
 
 
 def compared(bounds: Bounds) -> Callable[[Number], bool]:
@@ -58,7 +66,7 @@ def measured(leaf: Leaf, hits: Sequence[Hit], at: int) -> Number | None:
     if kind in ("count", "gap"):
         return len(hits)
     if kind == "distinct":
-        return len({(hit.value.__class__ is bool, hit.value) for hit in hits})
+        return len({apart(hit.value) for hit in hits})
     if kind == "days":
         return len({hit.value for hit in hits})
     if kind == "streak":
@@ -71,7 +79,7 @@ def measured(leaf: Leaf, hits: Sequence[Hit], at: int) -> Number | None:
         return decimal_of(min(hit.value for hit in hits))
     if kind == "max":
         return decimal_of(max(hit.value for hit in hits))
-    return _EXACT.divide(_sum(hits), Decimal(len(hits)))
+    return EXACT.divide(_sum(hits), Decimal(len(hits)))
 
 
 def holds_of(leaf: Leaf) -> Callable[[Sequence[Hit], int], bool]:
@@ -96,7 +104,7 @@ def holds_of(leaf: Leaf) -> Callable[[Sequence[Hit], int], bool]:
 def _sum(hits: Sequence[Hit]) -> Decimal:
     total = Decimal(0)
     for hit in hits:
-        total = _EXACT.add(total, decimal_of(hit.value))
+        total = EXACT.add(total, decimal_of(hit.value))
     return total
 
 
@@ -104,7 +112,7 @@ def _times(bounds: Bounds, count: int) -> Bounds:
     """Bounds of a sum of ``count`` numbers where ``bounds`` are those of their average: no division, so no rounding."""
 
     def many(bound: Number | None) -> Decimal | None:
-        return None if bound is None else _EXACT.multiply(Decimal(bound), Decimal(count))
+        return None if bound is None else EXACT.multiply(Decimal(bound), Decimal(count))
 
     return Bounds(
         many(bounds.at_least), many(bounds.more_than), many(bounds.at_most), many(bounds.less_than),

@@ -53,11 +53,15 @@ def remember_event(ids: bytes, event: Event) -> bytes | None:
 
 
 def remember_request(ids: bytes, event_id: str, content_hash: int) -> bytes | None:
-    """The memory with a request's id added, None if the id is there, whatever it was of."""
+    """The memory with a request's id added, None if the same request is there. Raises ConflictError."""
     short = xxhash.xxh3_64_digest(event_id.encode())
-    if _find(ids, short, _ID.size) >= 0:
+    record = _ID.pack(short, 0, 0, content_hash & 0xFFFFFFFF)
+    at = _find(ids, short, _ID.size)
+    if at < 0:
+        return ids[-(MAX_IDS - 1) * _ID.size :] + record
+    if ids[at : at + _ID.size] == record:
         return None
-    return ids[-(MAX_IDS - 1) * _ID.size :] + _ID.pack(short, 0, 0, content_hash & 0xFFFFFFFF)
+    raise ConflictError(f"event_id {event_id!r} was seen before for this user with other content")
 
 
 @cache
@@ -80,6 +84,8 @@ def was_reversed(reversals: bytes, event_type: str, by: str, value: object, time
 
 
 def _reversal(event_type: str, by: str, value: object) -> bytes:
+    if value.__class__ is float and value.is_integer():
+        value = int(value)
     return xxhash.xxh3_64_digest(repr((event_type, by, value)).encode())
 
 

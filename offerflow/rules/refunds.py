@@ -5,7 +5,9 @@ from __future__ import annotations
 from offerflow.rules.asking import Condition
 from offerflow.rules.events import Event
 from offerflow.rules.hits import may_be_reversed
+from offerflow.rules.ids import short_text
 from offerflow.rules.instances import view_of
+from offerflow.rules.measures import apart
 from offerflow.rules.memory import REVERSIBLE_FOR, remember_reversal, was_reversed
 from offerflow.rules.reading import Reading
 from offerflow.rules.record import Record, prepared_of
@@ -18,7 +20,7 @@ from offerflow.rules.views import AtEntry, AtEntryOfKey, Leaves, OfInstance, Vie
 def reverse(record: Record, reading: Reading, event: Event) -> None:
     """Take back what ``event`` reverses, and ask the rewards that counted it again."""
     back, state = reading.reverses, record.state
-    value = None if back is None else event.properties.get(back.by)
+    value = None if back is None else short_text(event.properties.get(back.by))
     if back is None or value is None:
         return
     state.reversals = remember_reversal(state.reversals, back.event_type, back.by, value, event.time)
@@ -28,7 +30,7 @@ def reverse(record: Record, reading: Reading, event: Event) -> None:
     def taken(hit: Hit) -> bool:
         return (
             hit.kept is not None
-            and hit.kept.get(back.by) == value
+            and apart(hit.kept.get(back.by)) == apart(value)
             and abs(event.time - hit.time) <= REVERSIBLE_FOR
             and (hit.event is None or hit.event == name)
         )
@@ -51,7 +53,7 @@ def reverse(record: Record, reading: Reading, event: Event) -> None:
 def reversed_before(record: Record, reading: Reading, event: Event) -> bool:
     """Whether the event was taken back before it came."""
     return any(
-        (value := event.properties.get(name)) is not None
+        (value := short_text(event.properties.get(name))) is not None
         and was_reversed(record.state.reversals, event.type, name, value, event.time)
         for name in reading.reversed_by
     )
@@ -63,7 +65,7 @@ def _end_watches(record: Record, event_type: str, by: str, value: object, name: 
     for watch in record.state.watches:
         absent = usage.absent(watch.key)
         started = absent is not None and (absent.after.event_type == event_type or watch.event == name)
-        same = watch.kept is not None and watch.kept.get(by) == value
+        same = watch.kept is not None and apart(watch.kept.get(by)) == apart(value)
         if not (started and same and abs(time - watch.time) <= REVERSIBLE_FOR):
             left.append(watch)
     if len(left) != len(record.state.watches):
@@ -80,19 +82,19 @@ def _ask_again(record: Record, instance: Instance, removed: Leaves) -> None:
         return
     if isinstance(completion, Condition):
         view = view_of(record, instance, prepared)
+        view.truths = instance.truths
         before = OfInstance(removed, view.traits, view.offers, view.horizon, instance, view.own)
         until = instance.expires_at
         if any(until is None or hit.time <= until for hit in completion.hits(before)):
             moments = sorted({hit.time for hit in completion.hits(view)})
-            if not any(
-                at >= instance.entered_at and (until is None or at <= until) and completion.holds(view, at)
-                for at in moments
-            ):
+            moments = [at for at in moments if at >= instance.entered_at and (until is None or at <= until)]
+            if completion.first(view, moments) is None:
                 take_back(record, instance, "refund")
     elif prepared.entry is not None and not instance.by_request:
         before_entry = _at_entry(record, instance, prepared, removed)
         if any(hit.time <= instance.entered_at for hit in prepared.entry.hits(before_entry)):
             view_then = _at_entry(record, instance, prepared, record.state.leaves)
+            view_then.truths = instance.truths
             if not prepared.entry.holds(view_then, instance.entered_at):
                 take_back(record, instance, "refund")
 

@@ -6,6 +6,7 @@ from bisect import bisect_right
 from typing import Any
 
 from offerflow.rules.conditions import Sequence
+from offerflow.rules.measures import apart
 from offerflow.rules.state import Hit
 from offerflow.rules.views import TIME, Sight
 
@@ -48,7 +49,8 @@ def follow(sequence: Sequence, view: Sight, at: int) -> tuple[_Link | None, int]
         at_end: dict[Any, int] = {}
         last = number == len(sequence.steps) - 1
         for hit in hits:
-            before = _latest(ends.get(hit.value), hit, at_end) if number else None
+            same = apart(hit.value)
+            before = _latest(ends.get(same), hit, same, at_end) if number else None
             if number and before is None:
                 continue
             link = _Link(hit, before)
@@ -56,7 +58,7 @@ def follow(sequence: Sequence, view: Sight, at: int) -> tuple[_Link | None, int]
                 continue
             if last:
                 return link, number + 1
-            reached.setdefault(hit.value, []).append(link)
+            reached.setdefault(same, []).append(link)
         if not reached:
             break
         ends = reached
@@ -65,15 +67,15 @@ def follow(sequence: Sequence, view: Sight, at: int) -> tuple[_Link | None, int]
     return longest
 
 
-def _latest(links: list[_Link] | None, hit: Hit, passed: dict[Any, int]) -> _Link | None:
+def _latest(links: list[_Link] | None, hit: Hit, same: Any, passed: dict[Any, int]) -> _Link | None:
     """Of the chains that end before ``hit`` the one that began last. Hits come in order, and so do ``links``; what
     begins later ends later or is found later, so the last that ends before is looked up from where it stopped."""
     if not links:
         return None
-    at = passed.get(hit.value, 0)
+    at = passed.get(same, 0)
     while at < len(links) and (links[at].hit.time, links[at].hit.turn) < (hit.time, hit.turn):
         if at and links[at].start < links[at - 1].start:
             links[at] = links[at - 1]
         at += 1
-    passed[hit.value] = at
+    passed[same] = at
     return links[at - 1] if at else None

@@ -1,7 +1,8 @@
 """What is kept per entity and per journal partition: the fold of the journal so far.
 
 Both travel as msgpack arrays, so fields are only ever added at the end. Everything is bounded: hits by the
-``max_hits`` of their leaf, remembered events by MAX_IDS and MAX_FACTS, the rest by the numbers here. Times are
+``max_hits`` of their leaf, remembered events by MAX_IDS and MAX_FACTS, instances by MAX_HELD and MAX_CLOSED, the rest
+by the other numbers here or by the leaves and offers there are; texts by ``short_text`` and MAX_TRAIT. Times are
 milliseconds. A *turn* counts the records of an entity that were folded, firings of its timers among them, so that
 order within an entity needs no journal offset.
 """
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 
-LAYOUT = 2
+LAYOUT = 3
 """Of everything packed here; another number for whatever cannot be unpacked as the one before."""
 
 MAX_IDS = 256
@@ -26,8 +27,12 @@ MAX_REVERSALS = 1000
 MAX_EVIDENCE = 100
 MAX_WATCHES = 100
 MAX_KEYS = 1000
+MAX_HELD = 1000
+"""Instances of an entity that are open or whose reward is pending, over all offers: further entries are refused."""
 MAX_CLOSED = 1000
-"""Closed instances that are kept for their rewards."""
+"""Of the others, those that are kept besides the last of every offer."""
+MAX_TRAIT = 1024
+"""Characters of a trait."""
 MAX_REFUSALS = 10
 NEVER = -(1 << 62)
 """Before all time: the clock of an entity without events."""
@@ -132,7 +137,8 @@ class Status(IntEnum):
 class Instance(msgspec.Struct, array_like=True):
     """One run of an entity through an offer, under the definition ``version`` it began with. ``turn``: of the record
     that entered it; ``floor``: hits folded up to then count from this time on, None if all are later; ``used``: hits
-    folded up to this turn were used up before; ``completed_at``: also where it expired first."""
+    folded up to this turn were used up before; ``completed_at``: also where it expired first; ``truths``: what was true
+    besides hits when it completed, see offerflow.rules.asking."""
 
     id: bytes
     offer: str
@@ -150,6 +156,13 @@ class Instance(msgspec.Struct, array_like=True):
     ended_at: int | None = None
     completed_at: int | None = None
     reward: RewardState | None = None
+    truths: int = 0
+
+    @property
+    def held(self) -> bool:
+        """Whether it is open or its reward pending: nothing may be forgotten of it."""
+        reward = self.reward
+        return self.status == 0 or (reward is not None and reward.status == 0)
 
 
 class OfferState(msgspec.Struct, array_like=True):
@@ -201,6 +214,7 @@ class EntityState(msgspec.Struct):
     leaves: dict[int, list[Hit]] = {}
     plain: ClassVar[bool] = True
     horizon: ClassVar[int] = NEVER
+    truths: ClassVar[None] = None
 
     def hits(self, key: int, since_entry: bool) -> Sequence[Hit]:
         return self.leaves.get(key, ())
@@ -218,7 +232,7 @@ class EntityState(msgspec.Struct):
 
     def runs(self) -> list[Instance]:
         """All instances, in order of entry."""
-        return sorted([*self.closed, *self.instances], key=lambda one: one.turn)
+        return sorted([*self.closed, *self.instances], key=_TURN)
 
 
 class PartitionState(msgspec.Struct, array_like=True):

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from offerflow.rules.ids import output_id
 from offerflow.rules.state import EntityState, Instance, Watch
 
+UNBOUNDED = 1 << 62
 ABSENCE, EXPIRY, REWARD = range(3)
 
 
@@ -34,16 +35,27 @@ def timers(state: EntityState) -> Iterator[Timer]:
 
 
 def first_fire_at(state: EntityState) -> int | None:
-    return min((timer.fire_at for timer in timers(state)), default=None)
+    found = [one.fire_at for one in state.watches]
+    for instance in (*state.instances, *state.closed):
+        if instance.fire_at is not None:
+            found.append(instance.fire_at)
+        reward = instance.reward
+        if reward is not None and reward.fire_at is not None:
+            found.append(reward.fire_at)
+    return min(found, default=None)
 
 
 def first_due(state: EntityState, now: int) -> Timer | None:
     """The timer that fires next at ``now``: in order of due time, kind and id."""
     if state.timer is None or state.timer > now:
         return None
-    found = [timer for timer in timers(state) if timer.fire_at <= now]
-    first = min(timer[1:3] for timer in found)
-    return min((timer for timer in found if timer[1:3] == first), key=_identity)
+    first, found = (UNBOUNDED, 0), list[Timer]()
+    for timer in timers(state):
+        if timer.fire_at <= now and (key := (timer.due, timer.kind)) <= first:
+            if key < first:
+                first, found = key, []
+            found.append(timer)
+    return found[0] if len(found) == 1 else min(found, key=_identity)
 
 
 def _identity(timer: Timer) -> tuple[int, str]:

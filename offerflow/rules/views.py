@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from typing import Any, Protocol
 
+from offerflow.rules.ids import short_text
 from offerflow.rules.state import Hit, Instance, OfferState
 
 Leaves = Mapping[int, Sequence[Hit]]
@@ -22,11 +23,14 @@ NONE: Sequence[Hit] = ()
 
 class Sight(Protocol):
     """What can be asked: a view or a whole state. ``plain``: whether hits are those of ``leaves`` as they are.
+    ``truths``: what was true besides hits at the moment that is looked back at, None for the present.
     ``horizon``: entity clock - allowed lateness: a rolling window looks no further back than its own length before
     that, since older hits are forgotten."""
 
     @property
     def plain(self) -> bool: ...
+    @property
+    def truths(self) -> int | None: ...
     @property
     def horizon(self) -> int: ...
     @property
@@ -42,10 +46,11 @@ class Sight(Protocol):
 class View:
     """All hits, at any moment."""
 
-    __slots__ = ("horizon", "leaves", "offers", "traits")
+    __slots__ = ("horizon", "leaves", "offers", "traits", "truths")
     plain = True
 
     def __init__(self, leaves: Leaves, traits: Mapping[str, Any], offers: Offers, horizon: int) -> None:
+        self.truths: int | None = None
         self.leaves = leaves
         self.traits = traits
         self.offers = offers
@@ -182,9 +187,13 @@ class OfInstance(View):
 
 
 def key_text(value: Any) -> str | None:
-    """A property's value as the key of an entry: strings as they are, numbers in decimal; None for anything else."""
+    """A property's value as the key of an entry: strings as they are or, like no short one, by their digest; numbers in
+    decimal; None for anything else."""
+    value = short_text(value)
     if value.__class__ is str:
         return str(value)
+    if value.__class__ is bytes:
+        return f"sha256:{value.hex()}"
     if value.__class__ is float and value.is_integer():
         return str(int(value))
     return str(value) if value.__class__ in (int, float) else None

@@ -1,12 +1,12 @@
 """How far the stages are: committed offsets against the ends of their inputs, and when nothing is left to do.
 
-Both stages commit the position of the end itself, past transaction markers, so an idle stage stands exactly there.
+All of them commit the position of the end itself, past transaction markers, so an idle stage stands exactly there.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from offerflow.catalog.follower import CatalogFollower
 from offerflow.runtime.errors import DependencyDown, TryAgain
@@ -16,6 +16,9 @@ from offerflow.runtime.settings import Settings
 from offerflow.runtime.topics import RAW
 
 POLL_S = 0.1
+READERS = ("history", "webhooks")
+"""Groups that read the outputs of the rules; a deployment need not have them."""
+_OUTPUTS = ("offer-entry", "offer-exit", "reward-satisfied", "reward-fulfilled", "reward-reversed")
 Progress = Callable[[dict[str, int]], None]
 """Told the lag per stage each time it was looked at."""
 Refusals = Callable[[], Mapping[str, str]]
@@ -23,10 +26,12 @@ Refusals = Callable[[], Mapping[str, str]]
 
 
 class Positions:
-    """Looks at the positions of one deployment. Raises KafkaDown or RedisDown if a service does not answer."""
+    """Looks at the positions of one deployment. Raises KafkaDown or RedisDown if a service does not answer.
+    ``readers``: those of READERS that run."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, readers: Collection[str] = ()) -> None:
         self._settings = settings
+        self._readers = readers
         self._admin = Admin(settings, "offerflow-positions")
         self._store = StateStore(settings)
 
@@ -37,13 +42,16 @@ class Positions:
         """Offsets between committed and end per stage; 0 means that the stage has seen everything there is. An offset
         is not always a record: transaction markers take offsets too."""
         raw, journal = self._inputs()
+        outputs = self._outputs()
         return {
             "validation": sum(self._behind("validation", raw).values()),
             "rules": sum(self._behind("rules", journal).values()),
+            **{reader: sum(self._behind(reader, outputs).values()) for reader in self._readers},
         }
 
     def settled(self) -> dict[Place, int] | None:
-        """The ends of all inputs if both stages have committed them and Redis has folded them, else None."""
+        """The ends of all inputs if the stages have committed them, Redis has folded them and the readers have read
+        what came of them, else None."""
         raw, journal = self._inputs()
         ends = self._admin.ends([*raw, *journal])
         if any(self._behind("validation", raw).values()) or any(self._behind("rules", journal).values()):
@@ -51,7 +59,10 @@ class Positions:
         folded = self._store.positions(partition for _, partition in journal)
         if any(folded[place[1]] < ends[place] for place in journal):
             return None
-        return ends
+        outputs = self._outputs()
+        if any(any(self._behind(reader, outputs).values()) for reader in self._readers):
+            return None
+        return ends | self._admin.ends(outputs)
 
     def _behind(self, stage: str, places: list[Place]) -> dict[Place, int]:
         committed = self._admin.committed(self._settings.group(stage), places)
@@ -63,6 +74,11 @@ class Positions:
         there = self._admin.topics([journal, *sorted(raw_topics(self._settings))])
         raw = [(info.name, p) for info in there.values() if info.name != journal for p in range(info.partitions)]
         return raw, [(journal, p) for p in range(there[journal].partitions if journal in there else 0)]
+
+    def _outputs(self) -> list[Place]:
+        """Read by the readers; none without any."""
+        there = self._admin.topics(self._settings.topic(name) for name in (_OUTPUTS if self._readers else ()))
+        return [(info.name, p) for info in there.values() for p in range(info.partitions)]
 
 
 def raw_topics(settings: Settings) -> set[str]:
@@ -86,13 +102,13 @@ def lag(settings: Settings) -> dict[str, int]:
 
 def wait_idle(
     settings: Settings, timeout_s: float, progress: Progress | None = None, *, patient: bool = False,
-    refusals: Refusals = dict,
+    refusals: Refusals = dict, readers: Collection[str] = (),
 ) -> None:  # fmt: skip
-    """Return when both stages stood at the end of their inputs twice, with no new record between. Raises TryAgain
-    when ``timeout_s`` is over, with what ``refusals`` says then. ``patient``: a service that is away is waited for as
-    well, since somebody restarts it.
+    """Return when both stages, and ``readers`` behind them, stood at the end of their inputs twice, with no new record
+    between. Raises TryAgain when ``timeout_s`` is over, with what ``refusals`` says then. ``patient``: a service that
+    is away is waited for as well, since somebody restarts it.
     """
-    positions = Positions(settings)
+    positions = Positions(settings, readers)
     deadline = time.monotonic() + timeout_s
     before: dict[Place, int] | None = None
     try:
@@ -121,6 +137,8 @@ def _late(timeout_s: float, behind: Mapping[str, int], refusals: Mapping[str, st
         f"not idle after {timeout_s:.0f} s: validation is {behind.get('validation', 0)} and rules are"
         f" {behind.get('rules', 0)} offsets behind"
     )
+    late = ", ".join(f"{reader} {behind[reader]}" for reader in READERS if behind.get(reader))
+    said += f"; of what the rules decided, offsets behind: {late}" if late else ""
     if refusals:
         return "\n".join((said, *(f"{name} is not ready: {why}" for name, why in sorted(refusals.items()))))
     return f"{said}. Either new records keep arriving, or workers are not running (`offerflow status`)"

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 
 import click
 
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_DURATION = re.compile(r"^(\d+(?:\.\d+)?)(ms|s|m|h)?$")
+from offerflow.rules.durations import milliseconds
 
 
 class _Share(click.ParamType[float]):
@@ -29,10 +27,10 @@ class _Seconds(click.ParamType[float]):
     name = "duration"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        match = _DURATION.match(str(value))
-        if match is None:
-            self.fail(f"{value!r} is no duration: expected a number and ms, s, m or h, such as 30s", param, ctx)
-        return float(match[1]) * _UNITS[match[2] or "s"]
+        try:
+            return milliseconds(str(value)) / 1000
+        except ValueError as error:
+            self.fail(f"{value!r} is no duration: {error}", param, ctx)
 
 
 class _Time(click.ParamType[int]):

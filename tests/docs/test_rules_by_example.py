@@ -151,9 +151,14 @@ def _lines(entity: str, told: Any, outcome: Outcome, spoken: Told) -> list[tuple
         lines.append((VERDICTS[verdict], set()))
     if not isinstance(told, Failure):
         lines += [spoken.output(type(one).__name__, msgspec.structs.asdict(one)) for one in told.outputs]
-        lines += [("does not apply" if reason == "no_such_reward" else f"not into {offer}: {reason}", set())
-                  for offer, reason in outcome.refusals]  # fmt: skip
+        lines += [(_refused(offer, reason), set()) for offer, reason in outcome.refusals]
     return [(entity, *line) for line in lines]
+
+
+def _refused(offer: str, reason: str) -> str:
+    if reason == "no_such_reward":
+        return "does not apply"
+    return f"not into {offer}: {reason}" if offer else f"refused: {reason}"
 
 
 def _when(time: int) -> str:

@@ -12,6 +12,8 @@ from ruamel.yaml import YAML
 
 from console.cli.main import main
 from console.scenarios.definition import ACTIONS, ExpectDefinition, StepDefinition
+from console.scenarios.expectations import expectations
+from console.scenarios.times import Calendar
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "testing-offers.md").read_text(encoding="utf-8")
@@ -77,5 +79,12 @@ def test_every_key_is_on_the_page() -> None:
 
 
 def test_small_examples_are_what_they_say() -> None:
-    """The line about arms is one of a scenario."""
-    assert YAML(typ="safe", pure=True).load(blocks("yaml")[2])["arms"] == {"upgrade": "bold", "bonus": "holdout"}
+    """The list of expectations can be read as it stands, and the line about arms is one of a scenario."""
+    listed, arms = (YAML(typ="safe", pure=True).load(text) for text in blocks("yaml")[2:])
+    written = ExpectDefinition.model_validate(listed["expect"])
+    told: list[str] = []
+    found = list(expectations(written, (), Calendar.of("2026-01-05", "UTC"), lambda _, message: told.append(message)))
+    assert told == []
+    assert [one.name for one in found] == ["third-order", *["cashback"] * 7]
+    assert [one.wants["value"] for one in found if one.kind == "satisfied" and one.wants] == ["1.50 EUR"] * 2
+    assert arms["arms"] == {"upgrade": "bold", "bonus": "holdout"}

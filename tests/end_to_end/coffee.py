@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,11 +19,11 @@ Raw = tuple[str, bytes | None, bytes | None, Headers]
 """Topic without prefix, key, value, headers."""
 
 BROKEN, REPEATED, CONFLICTING, ANONYMOUS, HOT = 0.06, 0.04, 0.01, 0.1, 0.08
-START = 1_780_000_000_000
 
 
 class Traffic:
-    """An endless, repeatable stream of raw records of ``users`` users. The same seed gives the same bytes."""
+    """An endless stream of raw records of ``users`` users who do something now, or did up to ten seconds ago. The same
+    seed gives the same, but for the times."""
 
     def __init__(self, seed: int, users: int = 500) -> None:
         self._random = random.Random(seed)
@@ -57,10 +58,10 @@ class Traffic:
             who = {"user_id": "u-hot"}
         elif self._random.random() < 0.05:
             who = {"user_id": f"ü☕ {name}", "anonymous_id": "a"}
-        at = START + self._number * 100 - self._random.randrange(10_000)
+        at = int(time.time() * 1000) - self._random.randrange(10_000)
         text = datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds")
-        time = self._random.choice([{"time": at}, {"time": text}, {}])
-        return topic, {"event_id": f"e-{self._number}", **who, **time, **envelope}
+        when = self._random.choice([{"time": at}, {"time": text}, {}])
+        return topic, {"event_id": f"e-{self._number}", **who, **when, **envelope}
 
     def _raw(self, topic: str, envelope: dict[str, Any]) -> Raw:
         key = (envelope.get("user_id") or envelope.get("anonymous_id") or "").encode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
@@ -19,9 +20,9 @@ from tests.end_to_end.three_forms import NEXT, ThreeForms
 from tests.oracle import wire
 from tests.oracle.judge import judge
 from tests.oracle.model import Dead, Event, Record, Verdict
-from tests.oracle.workspace import Workspace, read
+from tests.oracle.workspace import REQUESTS, Workspace, read
 
-NOW = 1_790_000_000_000
+NOW = int(time.time() * 1000)
 
 
 class Message:
@@ -45,9 +46,10 @@ class Both:
 
     def __init__(self, plan: Workspace) -> None:
         self.plan = plan
-        self.ids = {key: 1000 + n for n, key in enumerate(plan.versions)}
-        plan.ids = {self.ids[key]: one for key, one in plan.versions.items()}
-        parsed = [parse_event_schema(one.schema, self.ids[key]) for key, one in plan.versions.items()]
+        planned = {key: one for key, one in plan.versions.items() if one.name not in REQUESTS}
+        self.ids = {key: 1000 + n for n, key in enumerate(planned)}
+        plan.ids = {self.ids[key]: one for key, one in planned.items()}
+        parsed = [parse_event_schema(one.schema, self.ids[key]) for key, one in planned.items()]
         self.readers = {
             schema_id: (one.name, one.version, fastavro.parse_schema(wire.plain(one.whole)))
             for schema_id, one in plan.ids.items()

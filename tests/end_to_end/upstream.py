@@ -12,7 +12,9 @@ import random
 from pathlib import Path
 from typing import Any
 
-from tests.end_to_end.coffee import START, Raw
+from tests.end_to_end.coffee import Raw
+
+START = 1_780_000_000_000
 
 BEFORE, DURING, AFTER = range(4), range(4, 13), range(13, 15)
 BUYERS, VISITS = 6, 20

@@ -17,6 +17,7 @@ from offerflow.rules.events import Event, Kind, PropertyType
 from offerflow.rules.expressions import event_property
 from offerflow.rules.expressions.amounts import decimal
 from offerflow.rules.expressions.ranges import Range
+from offerflow.rules.ids import short_text
 
 WORDS = {
     "at_least": "at least", "more_than": "more than", "at_most": "at most", "less_than": "less than",
@@ -94,11 +95,11 @@ def number(get: Callable[[Any], Any]) -> Getter:
 
 
 def scalar(get: Callable[[Any], Any]) -> Getter:
-    """A value that can equal another, else None."""
+    """A value that can equal another, as it is kept, else None."""
 
     def read(event: Event) -> Any:
         value = get(event)
-        return value if type(value) in (str, int, float, bool) else None
+        return short_text(value) if type(value) in (str, int, float, bool) else None
 
     return read
 

@@ -1,7 +1,8 @@
 """How many bytes of state a user costs, by condition and by offer: an estimate that ``apply`` prints.
 
 What one hit, instance or watch takes is measured by packing samples of it. *Typical* is a user who has just enough to
-make everything true once; *most* is the bound: every leaf full, every entry taken.
+make everything true once; *most* is the bound for events as they are usual: every leaf full, every entry taken. It is
+the sum of what each offer could have, though the instances of all offers share their bounds.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ from offerflow.rules.offers import Offer
 from offerflow.rules.state import (
     MAX_CLOSED,
     MAX_EVIDENCE,
+    MAX_HELD,
     MAX_IDS,
     MAX_KEYS,
+    MAX_TRAIT,
     MAX_WATCHES,
     EntityState,
     Hit,
@@ -34,6 +37,8 @@ from offerflow.rules.state import (
 
 _NOW = 1_790_000_000_000
 _ID = b"0123456789abcdef"
+_LONG_TEXT = 71
+"""Bytes of the longest key that is kept, a digest."""
 _SAMPLES = 50
 _AMOUNTS = 10
 """Hits of a leaf on amounts of which nobody can say how many it takes."""
@@ -73,7 +78,7 @@ def size_of(nodes: Iterable[Node | None]) -> Size:
                 total += Size(_watch() + _hit(True), MAX_WATCHES * _watch() + one.event.max_hits * _hit(True))
             elif isinstance(one, Profile):
                 traits |= one.reads
-    return total + Size(len(traits) * 48, len(traits) * 560)
+    return total + Size(len(traits) * 48, len(traits) * (MAX_TRAIT + 48))
 
 
 def size_of_offer(offer: Offer) -> Size:
@@ -81,12 +86,14 @@ def size_of_offer(offer: Offer) -> Size:
     arms = [variant.completion for variant in offer.variants]
     slots = [offer.entry.condition, offer.audience, offer.exit, offer.completion, *arms]
     conditions = size_of([one for one in slots if one != "immediate"])
-    run = _instance(offer, any(one.reward for one in offer.variants), MAX_EVIDENCE)
-    usual = _instance(offer, any(one.reward for one in offer.variants), 1)
-    runs = 1 if offer.reentry == "never" else min(offer.per_user or MAX_CLOSED, MAX_CLOSED)
-    keys = MAX_KEYS * 40 if offer.key is not None else 0
+    rewarded = any(one.reward for one in offer.variants)
+    held, usual, over = _instance(offer, rewarded, MAX_EVIDENCE), _instance(offer, rewarded, 1), MAX_CLOSED
+    runs = 1 if offer.reentry == "never" else offer.per_user or MAX_HELD + over
+    # As many as may wait for their rewards with all evidence, then as many that are over, and the last one.
+    most = min(runs, MAX_HELD) * held + min(max(runs - MAX_HELD, 0), over + 1) * _instance(offer, rewarded, 0)
+    keys = (MAX_KEYS + 1) * (_LONG_TEXT + 12) if offer.key is not None else 0
     state = _offer_state(offer)
-    return conditions + Size(state + usual, state + keys + runs * run)
+    return conditions + Size(state + usual, state + keys + most)
 
 
 def size_of_all(offers: Iterable[Offer]) -> Size:
@@ -147,7 +154,7 @@ def _instance(offer: Offer, rewarded: bool, proofs: int) -> int:
     )
     one = Instance(
         _ID, offer.id, offer.version, offer.variants[0].id, _NOW, 1000, _NOW, expires_at=_NOW, fire_at=_NOW,
-        reward=reward if rewarded else None,
+        key=None if offer.key is None else "k" * _LONG_TEXT, reward=reward if rewarded else None,
     )  # fmt: skip
     return _each(EntityState(clock=_NOW, turn=1000, generation=10, timer=_NOW, instances=[one]), 1)
 

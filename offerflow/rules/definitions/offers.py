@@ -155,13 +155,22 @@ class OfferDefinition(Model):
     @model_validator(mode="after")
     def _pays_for_something(self) -> Self:
         if self.reward is not None and self.variants is not None:
-            raise PydanticCustomError("offer", "has both reward and variants; move the reward into the variants")
+            raise PydanticCustomError(
+                "offer", "offer {id} has both reward and variants; move the reward into the variants", {"id": self.id}
+            )
         unearned = self.reward is not None and self.completion is None
         unearned |= any(one.reward and not one.completion and not self.completion for one in self.variants or ())
         if unearned:
-            raise PydanticCustomError("offer", "has a reward but no completion, so it could never be earned")
+            raise PydanticCustomError(
+                "offer",
+                "offer {id} has a reward but no completion, so it could never be earned; completion: immediate earns it"
+                " by the entry itself",
+                {"id": self.id},
+            )
         ids = [variant.id for variant in self.variants or ()]
         for variant_id in ids:
             if ids.count(variant_id) > 1:
-                raise PydanticCustomError("offer", "variant {id} is there twice", {"id": variant_id})
+                raise PydanticCustomError(
+                    "offer", "offer {offer} has variant {id} twice", {"offer": self.id, "id": variant_id}
+                )
         return self

@@ -130,7 +130,7 @@ def _number(least: float) -> Callable[[object], float]:
             raise PydanticCustomError("number", "expected a number")
         if not least <= value <= LARGEST:  # type: ignore[operator]
             raise PydanticCustomError(
-                "number", "expected a number from {least} to {most}", {"least": f"{least:g}", "most": f"{LARGEST:g}"}
+                "number", "expected a number from {least} to {most}", {"least": f"{least:.0f}", "most": f"{LARGEST}"}
             )
         return value  # type: ignore[return-value]
 
@@ -142,6 +142,8 @@ def _money(value: object) -> Money:
         return value
     match = re.fullmatch(_MONEY, value) if isinstance(value, str) else None
     if match is None or not match[0].isascii():
+        if isinstance(value, str) and value.startswith("-") and re.fullmatch(_MONEY, value[1:]):
+            raise PydanticCustomError("money", "a reward takes nothing away; expected an amount such as 10 EUR")
         raise PydanticCustomError("money", "expected an amount and a currency such as 10 EUR or 7.50 USD")
     amount = Decimal(match[1])
     if amount >= Decimal(10) ** 14 or -int(amount.as_tuple().exponent) > 4:

@@ -91,6 +91,10 @@ def _check_pair(op: str, left: Value, right: Value, scope: Scope, column: int) -
         if side.symbols and isinstance(written, str) and written not in side.symbols:
             hint = did_you_mean(written, side.symbols) or f"; expected one of {', '.join(side.symbols)}"
             raise ExpressionError(f"{written!r} is not a symbol of this enum{hint}", other.column)
+        if op == "==" and isinstance(written, str) and not _can_be(side, written):
+            raise ExpressionError(
+                f"is never true: by the event plan it matches {side.pattern}, and {written!r} does not", other.column
+            )
     plain = [Kind.STRING if side.kind is Kind.ENUM else side.kind for side in (a, b)]
     for kind, other_kind in (plain, plain[::-1]):
         if kind is Kind.ANY and other_kind in (Kind.TIME, Kind.SPAN):
@@ -100,6 +104,15 @@ def _check_pair(op: str, left: Value, right: Value, scope: Scope, column: int) -
         raise ExpressionError(f"compares {plain[0].said} with {plain[1].said}, which is never true{hint}", column)
     if op in ("<", "<=", ">", ">=") and not all(kind in _ORDERED for kind in plain):
         raise ExpressionError(f"{op!r} needs numbers, strings or times", column)
+
+
+def _can_be(planned: PropertyType, text: str) -> bool:
+    if planned.pattern is None:
+        return True
+    try:
+        return compiled(planned.pattern).search(text) is not None
+    except re2.error:  # the plan may take more memory than a rule
+        return True
 
 
 def kind_of(node: Value, scope: Scope) -> PropertyType:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from offerflow.runtime.errors import KafkaDown
@@ -48,3 +48,64 @@ def described(admin: Admin, names: list[str]) -> dict[str, TopicInfo]:
     if missing:
         raise KafkaDown(f"Kafka lacks {', '.join(missing)}; run `offerflow topics create`")
     return there
+
+
+class Standing:
+    """Where a reader stands in each partition that is its own: the membership of a group whose positions the store
+    keeps. ``known`` gives them, of whatever was ever read."""
+
+    def __init__(self, admin: Admin, names: list[str], known: Callable[[], Mapping[Place, Position]]) -> None:
+        self._admin = admin
+        self._known = known
+        self.topics = described(admin, names)
+        self.stored: dict[Place, Position] = {}
+        """As the store has them; without what was never read."""
+        self.next: dict[Place, Position] = {}
+        """Past transaction markers."""
+
+    def assigned(self, places: list[Place]) -> Mapping[Place, int]:
+        known = self._known()
+        for place, position in claim(places, known, self.topics, self._admin.starts(places)).items():
+            self.next[place] = position
+            if place in known:
+                self.stored[place] = known[place]
+        return {place: self.next[place].next for place in places}
+
+    def revoked(self, places: list[Place]) -> None:
+        for place in places:
+            self.next.pop(place, None)
+            self.stored.pop(place, None)
+
+    lost = revoked
+
+    def again(self) -> Mapping[Place, int]:
+        """Claim everything anew; where to read on."""
+        places = list(self.next)
+        self.revoked(places)
+        return self.assigned(places)
+
+    def end(self, ends: Mapping[Place, int]) -> None:
+        """These partitions were read to their end."""
+        for place, end in ends.items():
+            position = self.next.get(place)
+            if position is not None and end > position.next:
+                self.next[place] = position._replace(next=end)
+
+    def to_write(self, moved: Mapping[Place, int]) -> tuple[dict[Place, Position], dict[Place, Position]]:
+        """The positions that the store lacks, as it has them and as they are once all up to ``moved`` is in it."""
+        after = {
+            place: position._replace(next=moved.get(place, position.next)) for place, position in self.next.items()
+        }
+        after = {place: position for place, position in after.items() if position != self.stored.get(place)}
+        return {place: self.stored[place] for place in after if place in self.stored}, after
+
+    def wrote(self, after: Mapping[Place, Position]) -> None:
+        """The store has these now."""
+        self.stored |= after
+        self.next |= after
+
+    def offsets(self) -> dict[Place, int]:
+        return {place: position.next for place, position in self.next.items()}
+
+    def stored_offsets(self) -> dict[Place, int]:
+        return {place: position.next for place, position in self.stored.items()}

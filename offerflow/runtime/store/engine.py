@@ -32,7 +32,8 @@ def open_store(settings: Settings) -> Engine:
     cannot work or a newer offerflow made the tables."""
     try:
         url = make_url(settings.store.url.get_secret_value())
-        engine = create_engine(url, **_options(url))
+        # Errors would show the secrets that are written with a statement.
+        engine = create_engine(url, hide_parameters=True, **_options(url))
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
         raise ConfigError(
             f"OFFERFLOW_STORE__URL cannot be used ({error}); expected sqlite:///PATH or postgresql+psycopg://HOST/NAME"

@@ -8,7 +8,6 @@ Times are milliseconds since 1970.
 from __future__ import annotations
 
 import time
-from decimal import Decimal
 
 from sqlalchemy import (
     BigInteger,
@@ -145,12 +144,6 @@ def list_again(connection: Connection, offer: str) -> None:
     place = func.row_number().over(order_by=rewards.c.seq)
     ranked = select(rewards.c.id, place.label("place")).where(mine).subquery()
     connection.execute(update(rewards).where(rewards.c.id == ranked.c.id).values(seq=first - 1 + ranked.c.place))
-
-
-def amount(value: Decimal) -> str:
-    """``10.00``, ``2.505``: an exact decimal with two places at least and no zeros beyond them."""
-    whole, _, places = f"{value:f}".partition(".")
-    return f"{whole}.{places.rstrip('0').ljust(2, '0')}"
 
 
 def storable(text: str) -> str:

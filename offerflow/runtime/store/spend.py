@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from sqlalchemy import BigInteger, Column, Connection, String, Table, delete, insert, select
 
-from offerflow.runtime.store.outcomes import amount
+from offerflow.amounts import amount
 from offerflow.runtime.store.tables import METADATA
 
 spend = Table(

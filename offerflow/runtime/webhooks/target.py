@@ -73,7 +73,9 @@ def _check_scheme(url: URL, settings: WebhookSettings) -> None:
         raise BadUrl(
             "plain http shows rewards to whoever listens; use https, or set OFFERFLOW_WEBHOOKS__ALLOW_HTTP=true"
         )
-    raise BadUrl(f"the scheme {url.scheme or 'of the URL'!r} cannot be posted to; expected https://HOST/PATH")
+    if not url.scheme:
+        raise BadUrl(f"{str(url)!r} is not a whole URL; expected https://HOST/PATH")
+    raise BadUrl(f"the scheme {url.scheme!r} cannot be posted to; expected https://HOST/PATH")
 
 
 def _literal(host: str, allowed: Sequence[Network]) -> bool:

@@ -21,9 +21,15 @@ from producers.ingest.keyring import Source, bearer_key
 from producers.ingest.limits import Limits, deeper_than
 from producers.ingest.request import Request
 from schemas.envelope import MAX_ID
+from schemas.requests import PREFIX
 
 _BYTE = re.compile(r"\(byte (\d+)\)")
 _FORMS = 'expected one event {"event": …, "user_id": …}, an array of them, or {"events": [ … ]}'
+_RESERVED = (
+    f"names that begin with {PREFIX} are reserved for requests, which are no events; expected a call of the API of"
+    " offers and rewards, /offers/v1/… or /rewards/v1/…, with a server key"
+)
+"""Keys that send events live in apps: none may enter people into offers or pay out."""
 
 
 class _Body(Struct):
@@ -119,6 +125,8 @@ class NativeAdapter:
             envelope = _decode_envelope(raw)
         except msgspec.ValidationError as error:
             return [misfit(error)]
+        if envelope.event is not None and envelope.event.startswith(PREFIX):
+            return [Problem("event", _RESERVED)]
         return problems(envelope) or envelope
 
     def _raw_event(self, raw: bytes, envelope: Envelope, source: Source, given_id: str) -> RawEvent:

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from offerflow.amounts import amount
 from offerflow.rules.explained import InstanceExplained, NodeExplained, OfferExplained, RewardExplained
-from offerflow.runtime.store.outcomes import amount
 from producers.ingest.api.told import moment
 
 

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
+from offerflow.rules.ids import make_id
 from offerflow.rules.nearest import did_you_mean
 from producers.envelope import mint_id, misfit
 from producers.ingest.answers import json_answer
@@ -77,8 +78,9 @@ def body_of(request: Request, kind: type[T]) -> T:
         raise BadCall("malformed_json", f"the body is not JSON: {error}") from None
 
 
-def event_id_of(request: Request) -> str:
-    """The caller's Idempotency-Key, or a new id. Raises BadCall."""
+def event_id_of(request: Request, *resource: str) -> str:
+    """Made of the caller's Idempotency-Key and of what is asked for (``resource``, the kind of request first), so that
+    one key may go with many calls; a new id without a key. Raises BadCall."""
     given = request.headers.get(b"idempotency-key")
     if not given:
         return mint_id()
@@ -88,7 +90,7 @@ def event_id_of(request: Request) -> str:
         key = given.decode("latin-1")
     if len(key) > MAX_ID:
         raise BadCall("bad_idempotency_key", f"Idempotency-Key is longer than {MAX_ID} characters")
-    return key
+    return make_id(*resource, key)
 
 
 def _misfit(error: msgspec.ValidationError, kind: type[msgspec.Struct]) -> str:

@@ -72,7 +72,14 @@ class OffersApi:
         """Taken as a request: whether the user gets in is decided in the journal, where everything is asked again."""
         query_of(call.request)
         asked = body_of(call.request, _Enter)
-        event_id = event_id_of(call.request)
+        event_id = event_id_of(
+            call.request,
+            asking.ENTER_OFFER,
+            asked.user_id,
+            asked.offer or "",
+            (asked.code or "").upper(),
+            asked.key or "",
+        )
         self._check(asked)
         return await publish(call, asking.enter_offer(
             asked.user_id, event_id, call.source.id, offer=asked.offer, code=asked.code, key=asked.key,

@@ -72,7 +72,7 @@ class RewardsApi:
         """Only what is satisfied can be paid out."""
         query_of(call.request)
         by = body_of(call.request, _Fulfil).by or call.source.id
-        event_id = event_id_of(call.request)
+        event_id = event_id_of(call.request, asking.FULFIL_REWARD, call.named["id"])
         row = await self._reward(call, SATISFIED)
         return await publish(call, asking.fulfil_reward(row["user_id"], event_id, call.source.id, row["id"], by))
 
@@ -80,7 +80,7 @@ class RewardsApi:
         """What is satisfied or fulfilled can be taken back."""
         query_of(call.request)
         body_of(call.request, _Nothing)
-        event_id = event_id_of(call.request)
+        event_id = event_id_of(call.request, asking.REVERSE_REWARD, call.named["id"])
         row = await self._reward(call, SATISFIED, FULFILLED)
         return await publish(call, asking.reverse_reward(row["user_id"], event_id, call.source.id, row["id"]))
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from offerflow.runtime.store.outcomes import amount
+from offerflow.amounts import amount
 from offerflow.runtime.store.reward_list import Reward
 from schemas.announce import rfc3339
 

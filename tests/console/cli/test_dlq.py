@@ -66,8 +66,9 @@ def test_usage(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_senders_chose_is_harmless() -> None:
-    """Nothing reaches the terminal as a command, and every text stays on its line."""
-    assert visible("a\x1b[2J\x9b\nb\tc\ud800ü") == "a\\x1b[2J\\x9b b c\\ud800ü"
+    """Nothing reaches the terminal as a command, every text stays on its line, and none looks like another."""
+    assert visible("a\x1b[2J\x9b\nb\tc\ud800ü") == "a\\x1b[2J\\x9b\\nb\\tc\\ud800ü"
+    assert len({visible(f"anna{space}b") for space in " \n\t\u00a0\u2028\u3000"}) == 6
 
 
 def test_tables_fit(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

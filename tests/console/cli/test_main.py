@@ -58,14 +58,16 @@ def test_errors_become_one_line_and_their_exit_code(
     assert (done.exit_code, done.stdout, done.stderr) == (code, "", f"error: {error}\n")
 
 
-@pytest.mark.parametrize(("text", "seconds"), [("5m", 300.0), ("90", 90.0), ("1.5h", 5400.0), ("250ms", 0.25)])
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("5m", 300), ("0s", 0), ("1d", 86_400), ("1d12h", 129_600), ("2w", 1_209_600)]
+)
 def test_durations(text: str, seconds: float) -> None:
-    """Times are written as people say them."""
+    """As in definitions."""
     assert Duration().convert(text, None, None) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "soon", "5 minutes", "-3s", "1d"])
+@pytest.mark.parametrize("text", ["", "soon", "5 minutes", "-3s", "90", "1.5h"])
 def test_what_is_no_duration_is_refused(text: str) -> None:
-    """Anything else is a usage error that shows how to write one."""
-    with pytest.raises(click.BadParameter, match="such as 30s, 5m or 1h"):
+    """Anything else is a usage error that shows how to write one; a number says no unit."""
+    with pytest.raises(click.BadParameter, match="expected a duration such as 45s, 90m"):
         Duration().convert(text, None, None)

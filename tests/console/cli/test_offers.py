@@ -87,17 +87,21 @@ def test_an_operators_day(deployment: Callable[..., Deployment]) -> None:
     assert "paused" in desk("offers", "list").stdout
     assert "nobody would get in" in desk("offers", "enter", "shop", "--user", "anna", "--yes", code=1).stderr
     assert desk.json("offers", "resume", "shop", "--yes")["changes"][0]["id"] == "shop"
-    assert "status: live" in desk("offers", "show", "shop").stdout
+    assert "status" not in desk("offers", "show", "shop").stdout
+    desk("offers", "resume", "gym", "--yes")
+    assert "Nothing to change" in desk("apply", workspace, "--yes").stdout
 
     assert desk.json("offers", "hold", "shop") == {"offer": "shop", "on_hold": True, "changed": True}
     with reading(desk.kept.engine) as connection:
         assert list_rewards(connection, Wanted()).rewards == []
     assert "already" in desk("offers", "hold", "shop").stdout
-    assert "nothing is on hold" in desk("offers", "hold", "shpo", code=1).stderr
+    refused = desk("offers", "hold", "shpo", code=1).stderr
+    assert ("did you mean 'shop'?" in refused, "On hold now: shop" in refused) == (True, True)
+    assert "On hold now: shop" in desk("offers", "release", "nope", "--yes", code=1).stderr
     assert "on hold since" in desk("offers", "show", "shop").stdout
     desk("offers", "release", "shop", code=2)
     assert desk.json("offers", "release", "shop", "--yes")["changed"]
-    assert "is not on hold" in desk("offers", "release", "shop", "--yes", code=1).stderr
+    assert "is not on hold. Nothing is on hold now" in desk("offers", "release", "shop", "--yes", code=1).stderr
 
     users = here.directory / "march.csv"
     users.write_text("user_id\nanna\nben\nanna\n")

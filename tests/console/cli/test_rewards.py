@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner, Result
 
+from console.cli import dlq_table
 from console.cli.main import main
 from offerflow.runtime.store.holds import hold
 from tests.consumers.history.said import Kept, fulfilled, satisfied, taken_back
@@ -59,6 +61,22 @@ def test_rewards_are_listed_newest_last(run: Run, kept: Kept) -> None:
     assert "7.50 EUR" in table[1]
 
 
+def test_a_narrow_terminal_shows_all_of_a_reward(run: Run, kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What does not fit beside the id is below it; nothing is dropped, nothing cut."""
+    kept.complete()
+    reward = "5d41402abc4b2a76b9719d911017c592"
+    kept.take(satisfied(reward, user_id="u-000123", offer="activation-test", variant="subscribe"))
+    hold(kept.engine, "activation-test", "ana")
+    monkeypatch.setenv("COLUMNS", "80")
+    whole = run("rewards", "list").stdout.splitlines()
+    monkeypatch.setattr(dlq_table, "sys", SimpleNamespace(stdout=SimpleNamespace(isatty=lambda: True)))
+    narrow = run("rewards", "list").stdout.splitlines()
+    assert (len(whole), len(narrow), max(map(len, narrow)) <= 80) == (2, 4, True)
+    assert narrow[2] == f"{reward}  satisfied  1970-01-01 00:00  on hold"
+    assert narrow[3].split() == ["u-000123", "7.50", "EUR", "voucher", "activation-test", "subscribe"]
+    assert f"{narrow[2]} {narrow[3]}".split() == whole[1].split()
+
+
 def test_a_reward_in_full(run: Run, kept: Kept) -> None:
     """With times, reasons and evidence; of one there is not, what to do."""
     kept.take(satisfied(attributes={"headline": "Save 10"}), taken_back())
@@ -80,9 +98,9 @@ def test_a_reward_in_full(run: Run, kept: Kept) -> None:
 def test_hostile_names_do_nothing_to_a_terminal(run: Run, kept: Kept) -> None:
     """Control characters and changes of direction are written out."""
     kept.complete()
-    kept.take(satisfied(user_id="\x1b[2Janna\u202e", attributes={"a": "\x1b]0;x\x07"}))
+    kept.take(satisfied(user_id="\x1b[2Jan\nna\u202e", attributes={"a": "\x1b]0;x\x07"}))
     for done in (run("rewards", "list"), run("rewards", "show", "w-1")):
-        assert "\\x1b[2Janna\\u202e" in done.stdout
+        assert "\\x1b[2Jan\\nna\\u202e" in done.stdout
         assert not {"\x1b", "\u202e", "\x07"} & set(done.stdout)
 
 

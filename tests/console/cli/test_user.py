@@ -14,8 +14,6 @@ from offerflow.runtime.partitions import partition_of
 from tests.deployment import ROOT, Deployment
 from tests.waiting import until
 
-pytestmark = pytest.mark.broker
-
 DEFINITIONS = """\
 kind: offer
 id: upgrade
@@ -39,6 +37,25 @@ def event(name: str, number: int, **more: object) -> tuple[bytes | None, bytes |
     return None, json.dumps(envelope).encode(), []
 
 
+@pytest.mark.parametrize(
+    ("who", "words"),
+    [
+        ("", "expected an id of 1 to 512 characters, got none"),
+        ("a:", "expected an id of 1 to 512 characters, got none"),
+        ("x" * 513, "expected an id of 1 to 512 characters, got 513 characters"),
+        ("an\udcffna", "'an\\udcffna' is not UTF-8"),
+    ],
+)
+@pytest.mark.parametrize("command", ["show", "explain"])
+def test_who_nobody_can_be_called(command: str, who: str, words: str, tmp_path: Path) -> None:
+    """An id that no event can have is wrong usage, told before anything is asked."""
+    environment = {"OFFERFLOW_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1"}
+    wrong = CliRunner().invoke(main, ["user", command, who, "--dir", str(tmp_path)], env=environment)
+    assert wrong.exit_code == 2
+    assert words in wrong.stderr
+
+
+@pytest.mark.broker
 def test_a_user_is_shown_and_explained_beside_running_workers(
     deployment: Callable[..., Deployment], tmp_path: Path
 ) -> None:
@@ -90,6 +107,7 @@ def test_a_user_is_shown_and_explained_beside_running_workers(
         assert "\x1b" not in hostile
         assert "an\\x1b[31mna" in hostile
     assert "know nothing of" in user("show", "nobody").stdout
+    assert json.loads(user("show", "a:v-1", "--output", "json").stdout)["user"] == "a:v-1"
     wrong = user("explain", "anna", "upgrad")
     assert wrong.exit_code == 2
     assert "there is no offer 'upgrad'; did you mean 'upgrade'?" in wrong.stderr

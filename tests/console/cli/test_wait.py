@@ -72,7 +72,7 @@ def test_wait_idle_names_who_holds(holding: None, monkeypatch: pytest.MonkeyPatc
     """Records that keep arriving are not blamed for what a worker refuses to do."""
     behind = {"validation": 500, "rules": 0}
     at_work = SimpleNamespace(settled=lambda: None, lag=lambda: behind, close=lambda: None)
-    monkeypatch.setattr(positions, "Positions", lambda settings: at_work)
+    monkeypatch.setattr(positions, "Positions", lambda settings, readers: at_work)
     error, said = _wait("--idle", "--timeout", "0s")
     assert error.exit_code == 75
     assert str(error) == (

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import socket
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import insert
 
+from console.cli import dlq_table
 from console.cli.main import main
 from offerflow.runtime.settings import load_settings
 from offerflow.runtime.store.engine import open_store
@@ -83,6 +85,8 @@ def test_an_endpoint_from_its_making_to_its_removal(cli: Cli) -> None:
     assert "rotation is under way" in cli.refused("rotate", "crm")
     assert "add --yes" in cli.refused("rotate", "crm", "--overlap", "0s", code=2)
     assert cli.json("rotate", "crm", "--overlap", "0s", "--yes")["old_ends"] is None
+    assert cli.json("rotate", "crm", "--overlap", "1d12h")["old_ends"] is not None
+    assert cli.json("rotate", "crm", "--overlap", "0s", "--yes")["old_ends"] is None
     assert cli.json("show", "crm")["secrets"] == 1
 
     assert cli.json("pause", "crm")["state"] == "paused"
@@ -110,7 +114,10 @@ def test_an_endpoint_from_its_making_to_its_removal(cli: Cli) -> None:
         (("add", "crm", "http://127.0.0.1:9/", "--event", "reward.satisfed"), "did you mean 'reward.satisfied'", 2),
         (("show", "cmr"), "there is no webhook endpoint 'cmr'", 1),
         (("change", "crm"), "nothing to change", 2),
+        (("add", "crm", "notaurl"), "'notaurl' is not a whole URL; expected https://HOST/PATH", 2),
         (("rotate", "crm", "--overlap", "soon"), "'soon' is not a duration", 2),
+        (("rotate", "crm", "--overlap", "90"), "'90' is not a duration", 2),
+        (("rotate", "crm", "--overlap", "90"), "write 90s for seconds", 2),
     ],
 )
 def test_mistakes_are_answered_with_what_is_wrong_and_what_would_be_right(
@@ -119,6 +126,29 @@ def test_mistakes_are_answered_with_what_is_wrong_and_what_would_be_right(
     """Nothing is made by any of them."""
     assert said in cli.refused(*arguments, code=code)
     assert cli.json("list") == []
+
+
+def test_lists_can_be_copied_from(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ids, times and the body that was signed are each whole on one line, in a narrow terminal and where there is none;
+    what is empty has no column; a command that is named reaches the same stack."""
+    monkeypatch.setenv("COLUMNS", "80")
+    added = cli.run("add", "crm", "http://127.0.0.1:9/hook")
+    assert f"webhooks test crm --dir {cli.directory}\n" in added.stderr
+    with serving(Receiver()) as receiver:
+        cli.json("change", "crm", "--url", receiver.url)
+        tested = cli.run("test", "crm").stdout
+        (got,) = receiver.got
+    assert f"  {got.body.decode()}\n" in tested
+    ids = [f"{n:032x}" for n in range(3)]
+    park("crm", *ids)
+    for narrow in (False, True):
+        monkeypatch.setattr(dlq_table, "sys", SimpleNamespace(stdout=SimpleNamespace(isatty=lambda wide=narrow: wide)))
+        logged, parked = cli.run("log", "crm").stdout, cli.run("parked").stdout
+        assert [f"{one}  crm       1970-01-01T00:00:00Z" in parked for one in ids] == [True] * 3
+        assert (f"{got.id}  20" in logged, "error" in logged) == (True, False)
+        assert ("type" in logged, "answered 500" in parked) == (not narrow, True)
+        assert not narrow or max(map(len, (logged + parked).splitlines())) <= 80
+    assert "secrets         1\n" in cli.run("show", "crm").stdout
 
 
 def test_names_that_are_taken_near_or_unknown(cli: Cli) -> None:
@@ -131,7 +161,9 @@ def test_names_that_are_taken_near_or_unknown(cli: Cli) -> None:
     with writing(engine) as connection:
         endpoints.disable(connection, "payments", "the receiver answered 410 Gone")
     engine.dispose()
-    assert "`offerflow webhooks resume payments` first" in cli.refused("replay", "payments", "--yes")
+    assert f"`offerflow webhooks resume payments --dir {cli.directory}` first" in cli.refused(
+        "replay", "payments", "--yes"
+    )
 
 
 def test_a_name_that_does_not_resolve_here_is_taken_with_a_warning(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

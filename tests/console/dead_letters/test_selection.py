@@ -31,7 +31,7 @@ def test_what_is_no_range(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("2h", NOW - 7_200_000), ("1.5d", NOW - 129_600_000), ("0s", NOW), ("90000w", 0),
+    [("2h", NOW - 7_200_000), ("1.5d", NOW - 129_600_000), ("1d12h", NOW - 129_600_000), ("0s", NOW), ("90000w", 0),
      ("2026-03-05", 1_772_668_800_000), ("2026-03-05T10:00:00Z", NOW), ("2026-03-05T11:00:00+01:00", NOW)],
 )  # fmt: skip
 def test_moments(text: str, expected: int) -> None:

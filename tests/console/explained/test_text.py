@@ -21,6 +21,7 @@ from offerflow.rules.ruleset import Ruleset
 from offerflow.rules.state import (
     EntityState,
     Instance,
+    OfferState,
     PartitionState,
     Refused,
     RewardState,
@@ -70,7 +71,7 @@ def test_an_offer_the_user_is_in_and_was_in() -> None:
     assert list(offer_lines(told, "anna", when)) == [
         "upgrade: anna is in (definition v)",
         "  completed since 2026-09-21 14:13:20Z, variant bold, ended 2026-09-21 14:13:20Z",
-        "    reward voucher 10 EUR: pending, announced 2026-09-21 14:14:20Z",
+        "    reward voucher 10.00 EUR: pending, announced 2026-09-21 14:14:20Z",
         "    reward badge: satisfied",
         "  in since 2026-09-21 14:13:20Z, variant bold, key o\\x07-1, expires 2026-09-21 14:14:20Z",
         "    to complete:",
@@ -78,6 +79,29 @@ def test_an_offer_the_user_is_in_and_was_in() -> None:
         "    to exit:",
         "      [ ] at least 9 Purchase Completed: 5 of 9  (\\x1b[2J, e4, e3, 2 more)",
     ]
+
+
+def test_what_the_rules_forgot_is_referred_to_the_history() -> None:
+    """How many runs are gone; of a reward that was taken back where to read when and why, if there is a history."""
+    back = RewardExplained("r-1", "voucher", "reversed", Decimal("10.00"), "EUR", None)
+    ended = msgspec.structs.replace(RUN, status=Status.COMPLETED, ended_at=NOW, key=None, rewards=[back])
+    told = msgspec.structs.replace(OFFER, status=Status.COMPLETED, instances=[ended], refusals=[], forgotten=2)
+    lines = list(offer_lines(told, "anna", when, recorded=True))
+    assert lines[2:4] == [
+        "    reward voucher 10.00 EUR: reversed; when and why: offerflow rewards show r-1",
+        "  2 earlier runs are over and no longer kept here",
+    ]
+    assert list(offer_lines(told, "anna", when))[2] == "    reward voucher 10.00 EUR: reversed"
+    closed = Instance(b"\x01" * 16, "upgrade", "v", "bold", NOW, 1, 0, Run.COMPLETED, ended_at=NOW)
+    closed.reward = RewardState("badge", RewardStatus.REVERSED, None, None, NOW, NOW)
+    state = EntityState(instances=[closed], offers={"upgrade": OfferState(entries=2), "spring": OfferState()})
+    rules = LiveRules(PartitionState(), lambda name: Ruleset(name))
+    shown = UserState("u:anna", 3, 17, NOW, 99, state, rules, "r")
+    last, gone = list(user_lines(shown))[-2:]
+    assert last.startswith("    reward badge: reversed, earned ")
+    assert "; when and why: offerflow rewards show " in last
+    assert gone == "  offer upgrade: 1 earlier run is over and no longer kept here"
+    assert user_json(shown, 0)["forgotten"] == {"upgrade": 1}
 
 
 def test_groups_are_named_and_indented() -> None:
@@ -104,11 +128,13 @@ def test_a_user_with_everything() -> None:
         "  remembered: 2 event ids, 1 facts, 0 hits, 0 absences waited for",
         "  trait plan: p\\x1bro",
         "  offer upgrade (key o-1): completed since 2026-09-21 14:13:20Z, variant bold, ended 2026-09-21 14:13:20Z",
-        "    reward voucher 10.5 EUR: satisfied, earned 2026-09-21 14:13:20Z",
+        "    reward voucher 10.50 EUR: satisfied, earned 2026-09-21 14:13:20Z",
         "  refused upgrade: capped, 2026-09-21 14:13:20Z, e1",
     ]
     told = user_json(found, 4)
-    assert (told["behind"], told["position"], told["offers"][0]["reward"]["reward"]) == (4, 17, "voucher")
+    assert (told["user"], told["behind"], told["position"]) == ("u:an\x1bna", 4, 17)
+    paid = told["offers"][0]["reward"]
+    assert (paid["reward"], paid["value"], paid["currency"]) == ("voucher", "10.50", "EUR")
     nobody = UserState("u:b", 3, 17, 0, 0, None, found.rules, "")
     assert list(user_lines(nobody)) == ["u:b: the rules know nothing of this user yet (partition 3)"]
     assert user_json(nobody, 0)["known"] is False

@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from console.results.figures import Arm, Figures, figures
+from console.results.shown import table
 
 
 def arm(name: str, entered: int, completed: int, **more: bool) -> Arm:
@@ -30,6 +31,30 @@ def test_cost_of_an_acquired_customer() -> None:
     # Mean reward 7.20, standard deviation 4.536, t(0.975, 49) = 2.0096: 5.911 to 8.489. Of 400 users 50 is
     # 0.0960 to 0.1611 (Wilson): 0.60 a user make 3.7238 to 6.2473. Together: 12 - hypot(1.289, 1.0762) and so on.
     assert [float(end) for end in cost.interval] == pytest.approx([10.3207, 13.9344], abs=2e-3)
+
+
+@pytest.mark.parametrize(("entered", "completed", "few"), [(29, 9, True), (90, 4, True), (30, 5, False)])
+def test_a_cost_of_few_has_no_interval(entered: int, completed: int, few: bool) -> None:
+    """Under 30 users or 5 completed the words n too small stand where numbers would feign knowledge."""
+    one = arm("a", entered, completed)
+    for n in range(completed):
+        one.reward(f"a{n}", Decimal(1 + n), "EUR", was_reversed=False)
+    found = told(one)["a"]
+    (cost,) = found.costs
+    assert (cost.few, cost.interval is None, "(n too small)" in str(table([found])[1])) == (few, few, few)
+
+
+def test_no_cost_is_below_nothing() -> None:
+    """One of five got 100: Student's t says from -35.5 on, which nobody pays; of equal costs no width is shown."""
+    one = arm("a", 50, 5)
+    one.reward("a0", Decimal(100), "EUR", was_reversed=False)
+    (cost,) = told(one)["a"].costs
+    assert cost.interval is not None
+    assert (cost.interval[0], cost.interval[1] > 70) == (0, True)
+    even = arm("a", 50, 5)
+    for n in range(5):
+        even.reward(f"a{n}", Decimal(10), "EUR", was_reversed=False)
+    assert next(row[1] for row in table([told(even)["a"]])[1] if row[0] == "CAC") == "10.00 EUR"
 
 
 def test_currencies_are_never_added() -> None:

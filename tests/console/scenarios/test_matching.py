@@ -79,6 +79,16 @@ def test_what_differs_stands_side_by_side() -> None:
     assert check([want("entered", "upgrade")], []) == [("entered upgrade", "")]
 
 
+def test_how_often_is_told() -> None:
+    """What happens more or less often than expected says so."""
+    once, again = want("entered", "upgrade"), want("entered", "upgrade")
+    assert check([once, again], [ENTERED]) == [("entered upgrade", "expected twice, got once")]
+    assert check([once, again, want("entered", "upgrade")], [ENTERED, ENTERED]) == [
+        ("entered upgrade", "expected 3 times, got twice")
+    ]
+    assert check([once], [ENTERED, ENTERED]) == [("", "entered upgrade: variant bold (expected once, got twice)")]
+
+
 @pytest.mark.parametrize("order", [1, -1])
 def test_who_asks_for_most_chooses_first(order: int) -> None:
     """Two entries, one of which anybody would meet: the picky expectation gets the one that meets it."""
@@ -121,7 +131,7 @@ def test_outputs_become_happenings_in_the_words_of_scenarios() -> None:
     told = list(witness.saw([entered, paid, badge, exited, fulfilled, undone]))
     assert [(one.text(), one.who) for one in told] == [
         ("entered upgrade: variant bold", "v (anonymous)"),
-        ("satisfied voucher: value 10.5 EUR, variant bold", "anna"),
+        ("satisfied voucher: value 10.50 EUR, variant bold", "anna"),
         ("satisfied badge: value none, variant bold", "anna"),
         ("exited upgrade: reason expired, variant bold", "anna"),
         ("fulfilled voucher: by shop", "anna"),

@@ -74,6 +74,19 @@ steps:
   - {fulfil: cashback, expect: {fulfilled: cashback}}
   - {wait: 31d, expect: {reversed: {cashback: {reason: expired, offer: cashback}}}}
 """,
+    "lists of names with and without more": """\
+defaults: {Purchase Completed: {amount: 1000, currency: EUR}}
+steps:
+  - {event: Purchase Completed, with: {order_id: "o-{n}"}, times: 3,
+     expect: {entered: [{cashback: default}, cashback, {cashback: {via: event}}],
+     completed: [cashback, cashback, cashback]}}
+  - {wait: 15d, expect: {satisfied: [{cashback: 50 EUR}, {cashback: 50.0 EUR}, cashback]}}
+""",
+    "ways in that there are not, where that is expected": """\
+  - {code: NOPE, expect: {refused: {NOPE: unknown_code}}}
+  - {enter: nope, expect: {refused: {nope: unknown_offer}}}
+  - {enter: upgrade, expect: {refused: {upgrade: unknown_offer}}}
+""",
     "absence": """\
   - {event: Lesson Started, with: {lesson_id: l}, expect: nothing}
   - {wait: 7d, expect: nothing}
@@ -219,6 +232,39 @@ steps:
         (8, "there is no offer 'wnback'"),
     ]
     assert "did you mean 'cashback'?" in found[4].message
+
+
+def test_typos_that_would_pass_in_silence(workspace: Workspace, tmp_path: Path) -> None:
+    """A code nobody has, an offer nobody enters by the API, and properties that the plan leaves out."""
+    (tmp_path / "one.yaml").write_text("""\
+kind: scenario
+name: one
+defaults: {Purchase Completed: {order_id: o, amount: 3, currency: EUR, cupon: X}}
+steps:
+  - code: SPRNG
+  - enter: upgrade
+  - enter: upgrad
+  - {event: Purchase Completed, with: {amont: 3}}
+  - {code: NOPE, expect: {refused: {NOPE: not_in_audience}}}
+  - {code: spring}
+""")
+    problems: list[Problem] = []
+    found = unknown_names(workspace, read_scenarios([tmp_path], problems))
+    assert problems == []
+    told = [(problem.line, problem.message) for problem in found]
+    assert [(line, message.partition("; ")[0]) for line, message in told] == [
+        (3, "Purchase Completed has no property 'cupon', so it would be left out"),
+        (5, "there is no code 'SPRNG'"),
+        (6, "offer 'upgrade' is not entered by systems"),
+        (7, "there is no offer 'upgrad'"),
+        (8, "Purchase Completed has no property 'amont', so it would be left out"),
+        (9, "there is no code 'NOPE'"),
+        (9, "there is no offer 'NOPE'"),
+    ]
+    assert [message.partition("; ")[2] for _, message in told][:2] == [
+        "did you mean 'coupon'?",
+        "did you mean 'SPRING'?",
+    ]
 
 
 def test_the_same_scenario_goes_the_same_way(workspace: Workspace, play: Play) -> None:

@@ -91,7 +91,7 @@ def test_workers_join_and_leave(stack: Stack, told: dict[str, Any]) -> None:
     """More workers join, fewer leave, none at all is possible; who stays is not restarted."""
     first = stack.pids()
     more = stack.up("--validation-workers", 2, "--rules-workers", 3)
-    assert len(more["metrics"]) == 7
+    assert len(more["metrics"]) == 9
     second = stack.pids()
     assert set(second) == ALL | {"validation-2", "rules-2", "rules-3"}
     assert {name: second[name] for name in ALL} == first

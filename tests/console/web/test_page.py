@@ -13,7 +13,7 @@ def test_it_says_what_is_here(client: Client) -> None:
     assert "http://testserver/registry" in page.text
     told = client.http.get("/").json()
     assert told["registry"] == "http://testserver/registry"
-    assert (told["ready"], told["serial"], told["schemas"], told["external_registry"]) == (True, 7, 12, None)
+    assert (told["ready"], told["serial"], told["schemas"], told["external_registry"]) == (True, 7, 15, None)
 
 
 def test_a_registry_of_ones_own_is_named_without_its_password(client: Client) -> None:

@@ -78,6 +78,18 @@ def test_the_same_change_on_both_sides(deployed: Deployed) -> None:
     assert conflicts(deployed, with_(o_yaml=edited("Both")), base) == []
 
 
+def test_a_default_that_is_said_is_no_change(deployed: Deployed) -> None:
+    """The catalog says `status: live`, the file leaves it out, or the other way round: with a base or without."""
+    said = with_(o_yaml=f"{OFFER}status: live\nreentry: never\n")
+    for first, second in ((ALL, said), (said, ALL)):
+        deployed.apply(first)
+        base = pulled(deployed)
+        deployed.apply(second, how="offers resume")
+        assert conflicts(deployed, first, base) == []
+        assert conflicts(deployed, first, None) == []
+        assert conflicts(deployed, with_(o_yaml=edited("Mine")), base) == []
+
+
 def test_only_what_differs(deployed: Deployed) -> None:
     """One definition changed elsewhere does not hold up the others."""
     deployed.apply(ALL)

@@ -173,3 +173,29 @@ def test_dates_are_read_as_they_are_written(deployed: Deployed) -> None:
     content = deployed.plan(files).state["offer/o"]
     assert content["entry"] == {"event": "A", "from": "2026-03-01", "to": "2026-03-01T09:00:00+01:00"}
     assert (content["starts"], META["name"]) == ("2026-01-01", "meta")
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ("ends: 2020-01-01\n", "ends 2020-01-01 is over: nobody enters"),
+        ("holdout: 100.0%\n", "holdout 100%: everybody is measured, and nobody is ever rewarded"),
+    ],
+)
+def test_offers_that_give_nobody_anything_are_noted(deployed: Deployed, more: str, words: str) -> None:
+    """They are applied, with a note; others have none."""
+    (line,) = [one for one in deployed.apply(offer(f"entry: {{event: A}}\n{more}")).lines if one.kind == "offer"]
+    assert [(one.kind, one.text) for one in line.effects] == [("note", words)]
+    (line,) = deployed.apply(offer("entry: {event: A}\nholdout: 99.9%\nends: 2999-01-01\n")).lines
+    assert [one.text for one in line.effects] == ["users inside finish under the definition they began with"]
+
+
+def test_texts_that_the_plan_never_lets_through(deployed: Deployed) -> None:
+    """A comparison with a text that the property's pattern refuses is told; one that it takes, and unequal, are not."""
+    planned = event({**KEY, "pattern": "^[A-Z]{3}$"}, name="P")
+    wrong = {**offer("entry: {event: P, where: \"key == 'eur'\"}\n"), "P.avsc": planned}
+    (said,) = deployed.refused(wrong)
+    assert "is never true: by the event plan it matches ^[A-Z]{3}$, and 'eur' does not" in said
+    (said,) = deployed.refused({**wrong, **offer("entry: {event: P, where: \"key in ['EUR', 'usd']\"}\n")})
+    assert "'usd' does not" in said
+    deployed.apply({**wrong, **offer("entry: {event: P, where: \"key == 'EUR' || key != 'eur'\"}\n")})

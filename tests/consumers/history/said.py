@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Engine, select
 
-from consumers.history.fold import HistoryFold, Position
+from consumers.history.fold import HistoryFold
 from consumers.history.rows import Reader, Rows
 from offerflow.rules.outcomes import (
     Evidence,
@@ -22,6 +22,7 @@ from offerflow.rules.outcomes import (
 )
 from offerflow.runtime.settings import Settings
 from offerflow.runtime.store import outcomes
+from offerflow.runtime.store.claims import Position
 from offerflow.runtime.store.engine import open_store
 from offerflow.runtime.store.transactions import reading
 from schemas.announce import Announcer

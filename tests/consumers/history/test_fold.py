@@ -10,12 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumers.history.claims import claim
-from consumers.history.fold import Position
 from consumers.history.rows import Reader, Rows
 from offerflow.rules.outcomes import Output
 from offerflow.runtime.errors import Disturbed
-from offerflow.runtime.kafka.admin import TopicInfo
+from offerflow.runtime.store.claims import Position
 from tests.consumers.history.said import Kept, entered, exited, fulfilled, rows_of, satisfied, taken_back
 
 
@@ -110,13 +108,3 @@ def test_what_is_no_output_is_told(value: bytes | None) -> None:
     """One kind of error for all that cannot be read, so that the stage passes it by."""
     with pytest.raises(ValueError):
         Reader("reward-satisfied").read(value, Rows())
-
-
-def test_where_to_read_on() -> None:
-    """From the store's position, unless the topic is another than it was or retention was faster."""
-    topics = {"t": TopicInfo("t", "new", 4)}
-    known = {("t", 1): Position("new", 7), ("t", 2): Position("old", 7), ("t", 3): Position("new", 2)}
-    places = [("t", partition) for partition in range(4)]
-    claimed = claim(places, known, topics, dict.fromkeys(places, 5))
-    assert [claimed[place].next for place in places] == [5, 7, 5, 5]
-    assert {position.topic_id for position in claimed.values()} == {"new"}

@@ -190,7 +190,6 @@ def test_what_stands_beside_states_follows_from_them(world: tuple[Book, list[Jou
     book, journal = world
     found = fold(book, journal)
     states = {entity: pure.unpack_entity(packed) for entity, packed in found.states.items()}
-    rules = Fold(NUMBER, worker.unpack_partition(found.fold), book.ruleset, MemoryStates()).rules
-    timers = {entity: pure.next_due(rules, state) for entity, state in states.items()}
+    timers = {entity: pure.next_due(state) for entity, state in states.items()}
     assert found.timers == {entity: first[0] for entity, first in timers.items() if first is not None}
     assert found.opened == {entity for entity, state in states.items() if pure.has_open(state)}

@@ -152,6 +152,19 @@ def test_a_rule_that_fails_costs_its_record_alone(
     assert len(found.outputs) == 3
 
 
+def test_a_batch_that_takes_too_long_is_cut_and_changes_nothing(
+    book: Book, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    """Without time one record a batch is folded, also where a rule fails; what comes of them all is the same."""
+    broken_on(monkeypatch, "bad")
+    bad = happened(3, book, "u:ann", {"name": "A", "event_id": "bad"})
+    records = [activation(0, 0), *journal(book, "A", "A"), bad, tick(4), *journal(book, "B", start=5)]
+    whole, pieces = fold(book, records), fold(book, records, seconds=0)
+    assert (whole.cuts, pieces.cuts) == (0, len(records) - 1)
+    assert (pieces.kept, pieces.outputs, pieces.told) == (whole.kept, whole.outputs, whole.told)
+    assert (len(whole.outputs), pieces.failed, whole.failed) == (3, [3], [3])
+
+
 def test_many_failures_cost_each_record_alone(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
     """A rule that fails on most of a batch, of several entities, leaves what the others make of theirs."""
     broken_on(monkeypatch, "bad")
@@ -170,8 +183,9 @@ def test_many_failures_cost_each_record_alone(book: Book, monkeypatch: pytest.Mo
 def test_a_failure_below_the_committed_offset_is_silent(book: Book) -> None:
     """Its dead letter was published before."""
     records = [activation(0, 0), Journalled(1, b"\x00\x00\x00\x03\xe8garbage", b"u:ann")]
-    assert [letter.reason for _, letter in fold(book, records).dead] == ["rule_error"]
-    assert fold(book, records, committed=2).dead == []
+    found, again = fold(book, records), fold(book, records, committed=2)
+    assert ([letter.reason for _, letter in found.dead], found.failed) == (["rule_error"], [1])
+    assert (again.dead, again.failed) == ([], [])
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from consumers.rules.partition import Partition, Work
+from consumers.rules.partition import FOLD_S, Partition, Work
 from offerflow.catalog.view import Catalog
 from offerflow.rules.outcomes import Output
 from offerflow.rules.ruleset import ENGINE, Ruleset
@@ -151,6 +151,7 @@ class Outcome:
     dead: list[tuple[int, DeadLetter]] = field(default_factory=list)
     ticks: int = 0
     cuts: int = 0
+    failed: list[int] = field(default_factory=list)
     replayed: int = 0
     suppressed: int = 0
 
@@ -188,18 +189,19 @@ class Outcome:
         self.dead += [(record.offset(), letter) for record, letter in work.dead_letters]
         self.ticks += work.ticks
         self.cuts += work.cut
+        self.failed += [record.offset() for record in work.failed]
         self.replayed += work.replayed
         self.suppressed += work.suppressed
 
 
 def fold(
     book: Book, journal: Sequence[Journalled], sizes: Iterable[int] = (), *, committed: int = 0,
-    claim_again: random.Random | None = None, start: Outcome | None = None,
+    claim_again: random.Random | None = None, start: Outcome | None = None, seconds: float = FOLD_S,
 ) -> Outcome:  # fmt: skip
     """Fold a journal as the stage does: cut, load, fold, apply, batch by batch of ``sizes`` (then all the rest).
 
     States are loaded from what was applied, packed. With ``claim_again`` the partition is now and then made anew from
-    it. ``start`` goes on from an earlier outcome."""
+    it. ``start`` goes on from an earlier outcome, ``seconds`` is the time for a batch."""
     found, place = start or Outcome(), 0
     upcoming = iter(sizes)
     partition = Partition(NUMBER, 0, committed, found.fold, {}, book)  # type: ignore[arg-type]
@@ -208,7 +210,7 @@ def fold(
         reach = partition.reach(taken)
         loaded = found.load(partition.entities(taken), reach)
         partition.next = taken[0].offset()
-        work = partition.fold(taken, loaded, reach, taken[-1].offset() + 1)
+        work = partition.fold(taken, loaded, reach, taken[-1].offset() + 1, seconds)
         found.take(work)
         place += sum(record.offset() < work.to for record in taken)
         if claim_again is not None and claim_again.random() < 0.3:

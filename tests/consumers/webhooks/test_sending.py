@@ -109,6 +109,29 @@ def test_what_concerns_an_offer_on_hold_waits_and_is_not_late_for_it(world: Worl
     play(story)
 
 
+def test_a_reward_that_the_store_does_not_know_waits_while_anything_is_on_hold(world: World) -> None:
+    """What is said of it names no offer, so it may be one on hold: until the history knows it, or the hold ends."""
+
+    async def story() -> None:
+        async with Receiver() as receiver, Worker(world) as worker:
+            world.add("crm", receiver.url)
+            holds.hold(world.engine, "cashback", "ana")
+            world.queue("of r-1", type_="reward.fulfilled", reward="r-1")
+            world.queue("of r-2", type_="reward.reversed", reward="r-2")
+            await worker.turn(SECOND)
+            assert receiver.ids == []
+            with world.engine.begin() as connection:
+                make_head(connection)
+                connection.execute(insert(rewards).values(REWARD))
+            await worker.turn(SECOND)
+            assert receiver.ids == ["of r-1"]
+            holds.release(world.engine, "cashback")
+            await worker.turn(SECOND)
+            assert receiver.ids == ["of r-1", "of r-2"]
+
+    play(story)
+
+
 def test_a_paused_endpoint_queues_and_sends_when_it_is_resumed(world: World) -> None:
     """Nothing goes out within a second of the command; nothing is lost, and nothing is parked however long it takes."""
 

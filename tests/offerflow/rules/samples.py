@@ -176,7 +176,7 @@ class Entity:
             state = self.state
             decision = fire(self._rules, self.name, state, 3, self._offset, self.now)
             if decision is None:
-                assert next_due(self._rules, state, self.now) is None
+                assert next_due(state, self.now) is None
                 return said
             said += told(self._keep(state, decision))
 

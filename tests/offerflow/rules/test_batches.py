@@ -75,7 +75,7 @@ class Played:
 
     def tick(self, at: int, offset: int) -> None:
         self.now = at
-        while (due := next_due(LIVE, self.state, self.now)) is not None:
+        while (due := next_due(self.state, self.now)) is not None:
             decision = fire(LIVE, "u:ann", self.state, 3, offset, self.now)
             assert decision is not None, due
             self.keep(decision)
@@ -120,16 +120,16 @@ def test_timers_fire_when_they_say(journal: Journal) -> None:
     """Nothing fires before the time that the state names as its first, something does then, and it ends."""
     state = Played(journal, True).state
     dues, now = [], 0
-    while (first := next_due(LIVE, state)) is not None:
+    while (first := next_due(state)) is not None:
         fire_at, due = first
-        assert fire_at > now or next_due(LIVE, state, now) is not None
+        assert fire_at > now or next_due(state, now) is not None
         assert fire(LIVE, "u:ann", unpack_entity(pack(state)), 3, 1000, max(fire_at - 1, now)) is None or fire_at <= now
         now = max(now, fire_at)
-        assert next_due(LIVE, state, now) is not None
+        assert next_due(state, now) is not None
         decision = fire(LIVE, "u:ann", state, 3, 1000, now)
         assert decision is not None
         dues.append(due)
         for output in decision.outputs:
             assert not isinstance(output, OfferExited) or output.reason != "expired" or output.exited_at <= now
-    assert next_due(LIVE, state) is None
+    assert next_due(state) is None
     assert len(dues) <= 200

@@ -271,7 +271,7 @@ def test_an_offer_tells_where_the_user_stands() -> None:
     (run,) = told.instances
     (reward,) = run.rewards
     assert (told.status, run.ended_at, run.completion) == (Status.COMPLETED, NOW + 3 * DAY, None)
-    assert (reward.reward, reward.state, str(reward.value), reward.currency) == ("voucher", "pending", "10", "EUR")
+    assert (reward.reward, reward.state, str(reward.value), reward.currency) == ("voucher", "pending", "10.00", "EUR")
     assert reward.next_at == NOW + 8 * DAY
     assert told.missing == ["an entry is refused now: already_in"]
     user.waits(9)
@@ -320,7 +320,47 @@ def test_a_keyed_offer_is_explained_for_the_last_key() -> None:
     user.sends("Bought", 3, amount=1.0, order="o2", no=3)
     (run,) = user.explained("keyed").instances
     assert run.key == "o2"
-    assert user.explained("keyed").missing[0].endswith(" (key o2)")
+    keyed = user.explained("keyed")
+    assert keyed.missing[0].endswith(" (key o2)")
+    assert keyed.refusal is None
+
+
+CASHBACK = """\
+kind: offer
+id: o
+entry: {event: Bought}
+reentry: {per_key: order}
+completion: immediate
+reward: {id: cashback, value: 1.5 EUR}
+"""
+
+
+def test_a_keyed_offer_refuses_keys_and_not_users() -> None:
+    """After an entry the next key enters, so nothing is refused; what is, is what a new key would be refused for."""
+    user = User(CASHBACK)
+    user.sends("Bought", 1, amount=1.0, order="o1", no=1)
+    told = user.explained()
+    assert (told.status, told.refusal) == (Status.COMPLETED, None)
+    assert told.missing[-1] == "a new order: a key that was used before is refused; a new one enters"
+    user.activate(CASHBACK + "caps: {per_user: 1}\n")
+    told = user.explained()
+    assert told.refusal == "capped"
+    assert told.missing[-1] == "an entry is refused now: capped"
+
+
+def test_runs_that_left_nothing_are_counted() -> None:
+    """A run that is over and whose reward was taken back is forgotten once there is a newer one; how many, is told."""
+    user = User(CASHBACK)
+    user.sends("Bought", 1, amount=1.0, order="o1", no=1)
+    user.sends("Refunded", 2, order="o1")
+    (run,) = user.explained().instances
+    assert [reward.state for reward in run.rewards] == ["reversed"]
+    assert user.explained().forgotten == 0
+    user.sends("Bought", 3, amount=1.0, order="o2", no=2)
+    told = user.explained()
+    assert (len(told.instances), told.forgotten) == (1, 1)
+    user.activate("kind: offer\nid: new\nentry: {event: Opened}\n")
+    assert user.explained("o").forgotten == 1
 
 
 def test_ways_in_and_offers_that_are_gone() -> None:
@@ -392,11 +432,12 @@ class Watched(Engine):
         state = self._fold.states.get(entity)
         for offer, told in self._explained(entity, state.clock).items():
             prepared = self._fold.rules.active.get(offer)
-            if prepared is None or not prepared.offer.entry.api or prepared.offer.key is not None or not state.ids:
+            if prepared is None or not prepared.offer.entry.api or not state.ids:
                 continue
+            key = None if prepared.offer.key is None else "never used"
             request = EnterOffer(
                 event_id="asked", user_id=entity[2:], anonymous_id=None, time=state.clock, received_at=state.clock,
-                source="shop", content_hash=1, partition=0, offset=10**6, offer=offer,
+                source="shop", content_hash=1, partition=0, offset=10**6, offer=offer, key=key,
             )  # fmt: skip
             answer = ask(self._fold.rules, entity, self._fold.states.get(entity), request, 0)
             refused = [one.reason for one in answer.refusals if one == Refusal(offer, one.reason)]

@@ -84,7 +84,8 @@ class Engine:
     def request(self, entity: str, name: str, given: dict[str, Any]) -> Decision | Failure:
         common = _common(entity, given)
         properties = common.pop("properties")
-        request: Request = _CLASSES[name](content_hash=zlib.crc32(repr(properties).encode()), **common, **properties)
+        content = zlib.crc32(repr((name, properties)).encode())
+        request: Request = _CLASSES[name](content_hash=content, **common, **properties)
         return self._settled(self._fold.request(entity, request))
 
     def tick(self, due: int, offset: int) -> tuple[list[tuple[str, Decision]], list[Failure]]:

@@ -9,10 +9,10 @@ NAMES = ("Bought",) * 5 + ("Opened",) * 5 + ("Closed",) * 4 + ("Paid",) * 3 + ("
 
 @dataclass(frozen=True)
 class Focus:
-    """``ticks``, ``requests``, ``behind``, ``exempt``, ``again``: one record in so many. ``names``: of events.
-    ``simple``: one condition in so many is a plain event. ``changes``: how many activations may follow the first.
-    ``bare``, ``expires``, ``reenters``, ``asked``: one offer in so many has no reward, expires, is entered again, has
-    a code or the API. ``plain``: what conditions that are a plain event are of."""
+    """There is one in so many: of records ``ticks``, ``requests``, ``behind``, ``exempt``, ``again``, ``belated``;
+    of conditions plain events (``simple``); of offers those without reward (``bare``), that expire, are entered again,
+    have a code or the API (``asked``). ``names`` are of events, ``plain`` what plain conditions are of; so many
+    activations as ``changes`` has may follow the first."""
 
     ticks: int = 6
     requests: int = 9
@@ -26,6 +26,7 @@ class Focus:
     expires: int = 2
     reenters: int = 2
     asked: int = 6
+    belated: int = 12
     plain: tuple[str, ...] = ("Bought", "Opened", "Closed", "Paid")
 
 
@@ -40,9 +41,10 @@ FOCUSES = {
         plain=("Bought", "Bought", "Opened"),
     ),
     "late": Focus(
-        names=("Bought", "Opened"),
+        names=("Opened",) * 5 + ("Bought",) * 2,
         ticks=3,
-        behind=2,
+        behind=4,
+        belated=2,
         exempt=30,
         again=40,
         requests=40,

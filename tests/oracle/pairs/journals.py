@@ -77,9 +77,11 @@ def _event(random: Random, offset: int, now: int, made: list[Entry], focus: Focu
             "event", offset, again.entity, again.name, again.id, properties=properties, **_times(random, now, focus)
         )
     name = random.choice(focus.names)
-    return Entry(
-        "event", offset, entity, name, f"e{offset}", properties=_properties(random, name), **_times(random, now, focus)
-    )
+    when = _times(random, now, focus)
+    before = [one.time for one in earlier if one.entity == entity]
+    if before and one_in(random, focus.belated):
+        when |= {"time": min(now, random.choice(before) + random.choice((1, HOUR, 3 * HOUR))), "exempt": False}
+    return Entry("event", offset, entity, name, f"e{offset}", properties=_properties(random, name), **when)
 
 
 def _properties(random: Random, name: str) -> dict[str, Any]:

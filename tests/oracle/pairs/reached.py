@@ -1,11 +1,11 @@
 """How often things must come up at least in 800 pairs, so that the generator cannot silently go blind."""
 
 SAID = (
-    "absent", "sequence", "profile", "in_offer", "completed_offer", "condition", "all", "any", "none", "where", "count",
-    "sum", "min", "max", "average", "distinct", "days", "streak", "gap", "within", "from", "to", "since", "same", "at_least",
-    "at_most", "more_than", "less_than", "exactly", "code", "api", "audience", "exit", "expires_after", "reentry", "per_key",
-    "cooldown", "caps", "exclusive", "priority", "starts", "ends", "timezone", "holdout", "variants", "count_entry_event",
-    "reward", "pending", "expr",
+    "absent", "sequence", "profile", "in_offer", "completed_offer", "condition", "all", "any", "none", "where",
+    "count", "sum", "min", "max", "average", "distinct", "days", "streak", "gap", "within", "from", "to", "since",
+    "same", "at_least", "at_most", "more_than", "less_than", "exactly", "code", "api", "audience", "exit",
+    "expires_after", "reentry", "per_key", "cooldown", "caps", "exclusive", "priority", "starts", "ends",
+    "timezone", "holdout", "variants", "count_entry_event", "reward", "pending", "expr",
 )  # fmt: skip
 """Keys of definitions of offers that were entered."""
 LEAST = {

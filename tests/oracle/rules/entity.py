@@ -39,7 +39,7 @@ class Entity(Rewards):
         if late and event.lateness != "ignore":
             return replace(done, verdict="too_late")
         if event.event_id in kept.remembered:
-            again = asked or event.repeats(kept.remembered[event.event_id])
+            again = event.repeats(kept.remembered[event.event_id])
             return replace(done, verdict="duplicate" if again else "conflict")
         kept.remember(event)
         if not asked and kept.known_fact(event, rules):

@@ -52,7 +52,7 @@ class Reward:
 @dataclass
 class Instance:
     """``seq`` and ``offset`` are the entering record's; ``floor`` is how old a hit from before it may be; ``seen`` are
-    the entry's hits with which it began."""
+    the entry's hits with which it began; ``then`` is what else there was to ask when it was completed."""
 
     offer: Offer
     id: str
@@ -69,6 +69,7 @@ class Instance:
     exited_at: int = 0
     completed_at: int | None = None
     reward: Reward | None = None
+    then: View | None = None
 
     @property
     def open(self) -> bool:

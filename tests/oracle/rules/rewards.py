@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from tests.oracle.model import Event, Placed
 from tests.oracle.rules import ask
-from tests.oracle.rules.ask import View
+from tests.oracle.rules.ask import Hit, Slot, View
 from tests.oracle.rules.instance import Instance
 from tests.oracle.rules.keeping import NINETY_DAYS
 from tests.oracle.rules.record import Record
@@ -50,10 +51,10 @@ class Rewards(Runs):
 
     def _left(self, one: Instance) -> View:
         """What an ``immediate`` instance was entered with, less what its leaves keep no more."""
-        dropped, now = self.kept.dropped, self._view()
+        dropped = self.kept.dropped
         left = {slot: tuple(hit for hit in found if (slot[0], hit.offset) not in dropped)
                 for slot, found in one.seen.hits.items()}  # fmt: skip
-        return View(left, now.traits, now.inside, now.completed)
+        return _as_then(one, left)
 
     def _still_holds(self, one: Instance) -> bool:
         if one.completion == "immediate":
@@ -63,7 +64,7 @@ class Rewards(Runs):
                     for slot, found in seen.hits.items()}  # fmt: skip
             return ask.true(one.offer.entry, one.entered_at, replace(seen, hits=left), lambda leaf, hit: True)
         assert one.asked is not None
-        view, counts = self._view(), self._as_instance(one)
+        view, counts = _as_then(one, self._view().hits), self._as_instance(one)
         times = sorted({hit.time for _, hit in ask.hits_of(one.asked, view, counts)})
         return any(ask.true(one.asked, at, view, counts) for at in times
                    if at >= one.entered_at and (one.expires_at is None or at <= one.expires_at))  # fmt: skip
@@ -97,8 +98,7 @@ class Rewards(Runs):
         else:
             offer = next((one for one in offers if one.id == name and one.api), None)
         if offer is None or (offer.key_property is not None and asked.get("key") is None):
-            refused = ("", "unknown_code") if code is not None else (str(name), "unknown_offer")
-            record.refusals.append(refused)
+            record.refusals.append(("", "unknown_code" if code is not None else "unknown_offer"))
             return
         key = asked.get("key") if offer.key_property is not None else None
         refusal = self._refusal(offer, record.time, key)
@@ -106,3 +106,9 @@ class Rewards(Runs):
             record.refusals.append((offer.id, refusal))
         else:
             self._enter(offer, record.time, key, "code" if code is not None else "api", record)
+
+
+def _as_then(one: Instance, hits: Mapping[Slot, tuple[Hit, ...]]) -> View:
+    """These hits, and what is no hits as it was when the instance was completed."""
+    assert one.then is not None
+    return replace(one.then, hits=hits)

@@ -15,6 +15,8 @@ from tests.oracle.rules.tree import Node, counting, offers_named
 from tests.oracle.rules.written import duration
 
 REMEMBERED_KEYS = 1000
+AT_ONCE = 1000
+"""Instances of an entity that are open or have a pending reward."""
 
 
 class Runs(Standing):
@@ -106,6 +108,9 @@ class Runs(Standing):
             inside |= last is not None and offer.reentry == "after_expiry" and last.completed_at is not None
         if inside:
             return "already_in"
+        waiting = [one for one in self.instances if one.open or (one.reward and one.reward.state == "pending")]
+        if len(waiting) >= AT_ONCE:
+            return "capped"
         if len(mine) >= (offer.raw.get("caps") or {}).get("per_user", len(mine) + 1):
             return "capped"
         ended, cooldown = [one.exited_at for one in mine if not one.open], offer.span("cooldown")
@@ -129,6 +134,7 @@ class Runs(Standing):
             max(expires or 0, record.received_at) + self._rules.grace,
             _counted(offer.entry, *seen) if seen else View({}),
         )  # fmt: skip
+        made.then = seen[0] if seen and made.completion == "immediate" else None
         self.instances.append(made)
         record.entered.add(offer.id)
         record.moved.append(offer.id)
@@ -152,7 +158,7 @@ class Runs(Standing):
             if record.seq == one.seq:  # what was there before the entering event completes it
                 proof["deciding"] = None
         late = not one.open
-        one.completed_at = at
+        one.completed_at, one.then = at, one.then or self._view()
         reward = one.variant.get("reward")
         if reward and self.name.startswith("u:") and one.variant["id"] != "holdout":
             value, currency = value_of(reward, record.placed)

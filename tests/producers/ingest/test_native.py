@@ -230,3 +230,15 @@ def test_depth_counts_from_properties() -> None:
 def test_a_bottomless_body_is_refused(body: bytes) -> None:
     """Nesting deep enough to exhaust a parser is a refusal like any other."""
     assert refused(body).status == 400
+
+
+@pytest.mark.parametrize("name", ["offerflow.ReverseReward", "offerflow.", "offerflow.Unknown"])
+@pytest.mark.parametrize("kind", ["track", "identify"])
+def test_requests_are_no_events(name: str, kind: str) -> None:
+    """A key that sends events, which may live in an app, makes no requests; nor does a list that holds one."""
+    refusal = refused([USER, {"type": kind, "event": name, "user_id": "u-1", "properties": {"reward_id": "w-1"}}])
+    assert (refusal.status, refusal.error, [(bad.index, bad.field) for bad in refusal.events]) == (
+        400, "bad_events", [(1, "event")],
+    )  # fmt: skip
+    assert "/rewards/v1/" in refusal.events[0].message
+    assert len(taken({**USER, "event": "offerflow"})) == 1

@@ -32,7 +32,7 @@ def command(*arguments: str) -> list[str]:
         (["--broken", "150%"], "0% to 90%"),
         (["--broken", "60%", "--repeated", "60%"], "90% together"),
         (["--start-time", "yesterday"], "RFC 3339"),
-        (["--duration", "long"], "such as 30s"),
+        (["--duration", "90"], "such as 45s"),
     ],
 )
 def test_wrong_options_say_what_was_expected(arguments: list[str], words: str) -> None:

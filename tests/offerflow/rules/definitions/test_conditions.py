@@ -84,7 +84,7 @@ def test_a_step_may_be_a_name() -> None:
         ({"event": "A", "sum": {"of": "x", "at_least": "5"}}, ("sum", "at_least"), "expected a number"),
         ({"event": "A", "min": {"of": "x", "at_least": True}}, ("min", "at_least"), "expected a number"),
         ({"event": "A", "max": {"of": "x", "at_least": float("nan")}}, ("max", "at_least"), "expected a number"),
-        ({"event": "A", "sum": {"of": "x", "at_least": 1e15}}, ("sum", "at_least"), "from -1e+14 to 1e+14"),
+        ({"event": "A", "sum": {"of": "x", "at_least": 1e15}}, ("sum", "at_least"), "to 100000000000000"),
         ({"event": "A", "sum": {"at_least": 5}}, ("sum", "of"), "required"),
         ({"event": "A", "count": {"of": "x"}}, ("count", "of"), "not permitted"),
         ({"event": "A", "gap": {"at_least": 30}}, ("gap", "at_least"), "expected a duration such as 45s"),

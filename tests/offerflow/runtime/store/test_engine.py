@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from offerflow.runtime.errors import ConfigError, StoreDown
 from offerflow.runtime.settings import Settings, StoreSettings
@@ -16,6 +17,7 @@ from offerflow.runtime.store.engine import open_store
 from offerflow.runtime.store.holds import held_offers, hold, holds
 from offerflow.runtime.store.tables import VERSION, store_version
 from offerflow.runtime.store.transactions import reading, writing
+from offerflow.runtime.store.webhooks import secrets
 
 
 def at(path: Path) -> Settings:
@@ -73,3 +75,13 @@ def test_a_store_that_cannot_be_opened_is_told_by_its_variable(tmp_path: Path) -
         with pytest.raises(ConfigError, match="OFFERFLOW_STORE__URL") as error:
             open_store(Settings(store=StoreSettings.model_validate({"url": url})))
         assert "hunter2" not in str(error.value)
+
+
+def test_an_error_shows_no_values(tmp_path: Path) -> None:
+    """Those of a statement that fails may be the secrets that sign webhooks, and errors reach logs."""
+    engine = open_store(at(tmp_path / "s.db"))
+    with pytest.raises(IntegrityError) as failed, writing(engine) as connection:
+        connection.execute(insert(secrets), {"endpoint": "none", "secret": "whsec_hidden", "created_at": 1})
+    assert "whsec_hidden" not in str(failed.value)
+    assert "webhook_secret" in str(failed.value)
+    engine.dispose()

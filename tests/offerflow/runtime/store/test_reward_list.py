@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from offerflow.amounts import amount
 from offerflow.runtime.store.holds import hold, release
-from offerflow.runtime.store.outcomes import amount
 from offerflow.runtime.store.reward_list import Incomplete, Reward, Wanted, find_reward, list_rewards
 from offerflow.runtime.store.transactions import reading
 from tests.consumers.history.said import Kept, fulfilled, satisfied, taken_back

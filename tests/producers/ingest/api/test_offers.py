@@ -20,16 +20,20 @@ OFFERS = "/offers/v1/offers"
 def test_a_request_to_enter_goes_to_the_journal(
     edge: ApiEdge, body: dict[str, str], properties: dict[str, str]
 ) -> None:  # fmt: skip
-    """202 with its id; a paused offer too, since that is for the rules to refuse and to remember."""
+    """202 with its id, which is made of the Idempotency-Key and of who enters what; a paused offer too, since that is
+    for the rules to refuse and to remember."""
     answer = edge.ask(OFFERS, body, idempotency_key="e-1", traceparent="00-4bf92f3577b34da6-00f067aa0ba902b7-01")
-    assert (answer.status_code, answer.json()) == (202, {"eventId": "e-1"})
-    (record,) = edge.publisher.records
+    event_id = answer.json()["eventId"]
+    assert (answer.status_code, answer.json()) == (202, {"eventId": event_id})
+    again = edge.ask(OFFERS, {**body, "userId": "ben"}, idempotency_key="e-1").json()["eventId"]
+    assert edge.ask(OFFERS, body, idempotency_key="e-1").json()["eventId"] == event_id != again
+    record = edge.publisher.records[0]
     assert (record.topic, record.key) == ("test.raw.backend", b"anna")
     assert [name for name, _ in record.headers] == ["traceparent"]
-    assert edge.asked == [{
-        "event": "offerflow.EnterOffer", "user_id": "anna", "event_id": "e-1", "source": "local-server",
+    assert edge.asked[0] == {
+        "event": "offerflow.EnterOffer", "user_id": "anna", "event_id": event_id, "source": "local-server",
         "properties": properties,
-    }]  # fmt: skip
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

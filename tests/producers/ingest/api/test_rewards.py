@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from offerflow.rules.ids import make_id
 from offerflow.runtime.store.holds import hold, release
 from tests.consumers.history.said import Kept, fulfilled, satisfied, taken_back
 from tests.producers.ingest.api.conftest import ApiEdge
@@ -82,19 +83,30 @@ def test_no_list_while_the_history_is_being_built(tmp_path: Path) -> None:
 
 
 def test_a_request_to_fulfil_goes_to_the_journal(edge: ApiEdge) -> None:
-    """202 with the id of the request, which is the Idempotency-Key if there is one; the record is that of the user who
-    has the reward."""
+    """202 with the id of the request; the record is that of the user who has the reward."""
     edge.kept.take(satisfied())
     answer = edge.ask(f"{REWARDS}/w-1/fulfil", {"by": "payout 7"}, idempotency_key="pay-1")
-    assert (answer.status_code, answer.json()) == (202, {"eventId": "pay-1"})
+    event_id = make_id("offerflow.FulfilReward", "w-1", "pay-1")
+    assert (answer.status_code, answer.json()) == (202, {"eventId": event_id})
     (record,) = edge.publisher.records
     assert (record.topic, record.key) == ("test.raw.backend", b"anna")
     assert edge.asked == [{
-        "event": "offerflow.FulfilReward", "user_id": "anna", "event_id": "pay-1", "source": "local-server",
+        "event": "offerflow.FulfilReward", "user_id": "anna", "event_id": event_id, "source": "local-server",
         "properties": {"reward_id": "w-1", "by": "payout 7"},
     }]  # fmt: skip
     minted = edge.ask(f"{REWARDS}/w-1/fulfil").json()["eventId"]
     assert (edge.asked[1]["event_id"], edge.asked[1]["properties"]["by"]) == (minted, "local-server")
+
+
+def test_one_idempotency_key_goes_with_many_calls(edge: ApiEdge) -> None:
+    """The id is of what is asked for as well: a payout run has one key for all of its rewards, and a repeat has the id
+    that the first had."""
+    edge.kept.take(satisfied(), satisfied("w-2"))
+    calls = [f"{REWARDS}/{reward}/{what}" for reward in ("w-1", "w-2") for what in ("fulfil", "reverse")]
+    first, again = ([edge.ask(call, idempotency_key="k").json()["eventId"] for call in calls] for _ in range(2))
+    assert first == again
+    assert len(set(first)) == len(calls)
+    assert [asked["event_id"] for asked in edge.asked] == first + again
 
 
 def test_a_request_to_reverse_goes_to_the_journal(edge: ApiEdge) -> None:
