@@ -1,9 +1,7 @@
 from __future__ import annotations
 
-import shutil
 import sys
 from collections import Counter
-from os import terminal_size
 from types import SimpleNamespace
 from typing import Any
 
@@ -81,7 +79,7 @@ def test_tables_fit(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtu
     assert whole[1].endswith("x" * 100)
     assert whole[2] == "3/4    too_large      日本          y"
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    monkeypatch.setattr(shutil, "get_terminal_size", lambda: terminal_size((50, 20)))
+    monkeypatch.setenv("COLUMNS", "50")
     print_fitting(columns, rows, ("source",))
     fitted = capsys.readouterr().out.splitlines()
     assert fitted[1] == "3/120  unknown_event  " + "x" * 27 + "…"
@@ -157,13 +155,13 @@ def test_what_is_to_be_read_is_never_cut(monkeypatch: pytest.MonkeyPatch, capsys
     detail = "amount: expected a number that Avro type double holds without loss, got string '59.90 and much more'"
     rows = [["3/120", "11-22 07:29:10", "schema_violation", "Bought", "shop-backend", "amount", detail]]
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    monkeypatch.setattr(shutil, "get_terminal_size", lambda: terminal_size((80, 20)))
+    monkeypatch.setenv("COLUMNS", "80")
     print_fitting(columns, rows, ("field", "source"), prose=True)
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 80
     assert lines[1] == "3/120  11-22 07:29:10  schema_violation  Bought  shop-backend  amount"
     assert all(line.startswith("    ") for line in lines[2:])
     assert " ".join(" ".join(lines[2:]).split()) == detail
-    monkeypatch.setattr(shutil, "get_terminal_size", lambda: terminal_size((200, 20)))
+    monkeypatch.setenv("COLUMNS", "200")
     print_fitting(columns, rows, ("field", "source"), prose=True)
     assert len(capsys.readouterr().out.splitlines()) == 2
