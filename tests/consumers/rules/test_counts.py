@@ -34,7 +34,7 @@ def test_a_name_that_the_ruleset_does_not_know_is_no_label() -> None:
     before = refused("", "unknown_offer"), refused("o", "unknown_offer")
     known = {"name": "offerflow.EnterOffer", "properties": {"offer": "o"}}  # not entered by systems
     work, _ = told(happened(1, book, "u:ann", ask), happened(2, book, "u:ann", known))
-    assert [one.offer for one in work.refusals if isinstance(one, Refusal)] == ["made-up", "o"]
+    assert [one.offer for one in work.refusals if isinstance(one, Refusal)] == ["", "o"]
     assert (refused("", "unknown_offer"), refused("o", "unknown_offer")) == (before[0] + 1, before[1] + 1)
     names = {sample.labels.get("offer") for metric in metrics.offer_refusals.collect() for sample in metric.samples}
     assert "made-up" not in names
