@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -268,9 +267,7 @@ steps:
 
 
 def test_the_same_scenario_goes_the_same_way(workspace: Workspace, play: Play) -> None:
-    """Playing it again changes nothing, since every run has a world of its own; a hundred take about a second."""
+    """Playing it again changes nothing, since every run has a world of its own."""
     result = play(PASSES["entry, progress, reward by arm"])
-    began = time.perf_counter()
     again = [run(workspace, result.scenario) for _ in range(100)]
     assert all(one.passed for one in again)
-    assert time.perf_counter() - began < 5
