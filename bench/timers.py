@@ -10,13 +10,13 @@ from typing import Any
 
 from bench.job import WORKSPACE, events
 from bench.pure import NOW, Message, judged_by
-from consumers.rules.partition import Partition
 from offerflow.rules.compiling import compile_ruleset
 from offerflow.rules.definitions import OfferDefinition
 from offerflow.rules.durations import DAY
 from offerflow.rules.ruleset import Ruleset
 from offerflow.runtime.redis.store import Apply, Reach, StateStore
 from offerflow.runtime.settings import RedisSettings, Settings
+from schemas.folding.partition import Partition
 from schemas.journal import RULESET_ACTIVATED, EventReader
 from schemas.plan import EventSchema, Plan, parse_event_schema
 

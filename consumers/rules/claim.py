@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from consumers.rules.partition import Partition
 from consumers.rules.rulebook import Rulebook
 from offerflow.rules import state
 from offerflow.runtime import metrics
@@ -20,6 +19,7 @@ from offerflow.runtime.kafka.admin import Admin, Place, TopicInfo
 from offerflow.runtime.logs import get_logger
 from offerflow.runtime.redis.store import Meta, StateStore
 from offerflow.runtime.settings import Settings
+from schemas.folding.partition import Partition
 
 STAGE = "rules"
 LAYOUT = str(state.LAYOUT)

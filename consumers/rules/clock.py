@@ -14,12 +14,11 @@ is ahead would fire nothing, and the clock is set back by what it was ahead.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable
-from threading import Event, Lock, Thread
+from threading import Event, Lock
 
 from consumers.rules.claim import STAGE
-from offerflow.runtime import metrics
+from offerflow.runtime import metrics, outside
 from offerflow.runtime.errors import OfferflowError
 from offerflow.runtime.kafka.admin import Admin, Place
 from offerflow.runtime.logs import get_logger
@@ -75,12 +74,12 @@ class Clock:
 
     def __init__(
         self, settings: Settings, store: StateStore, raw_topics: Callable[[], Iterable[str]],
-        wall: Callable[[], float] = time.time,
+        wall: Callable[[], float] | None = None,
     ) -> None:  # fmt: skip
         self._settings = settings
         self._store = store
         self._raw_topics = raw_topics
-        self._wall = wall
+        self._wall = wall or outside.wall
         self._admin: Admin | None = None
         self._lock = Lock()
         self._owned: tuple[frozenset[int], frozenset[int]] = frozenset(), frozenset()
@@ -92,7 +91,7 @@ class Clock:
         self._told = -QUIET_S
         self._gauge = metrics.TimeGauge()
         self._stopping = Event()
-        self._thread = Thread(target=self._run, name="clock", daemon=True)
+        self._thread = outside.thread("clock", self._run)
 
     def start(self) -> None:
         self._thread.start()
@@ -126,8 +125,8 @@ class Clock:
                 wait = WAIT_S if self.look() else LOOK_S
             except OfferflowError as error:
                 self._barrier = None
-                if time.monotonic() - self._told > QUIET_S:
-                    self._told = time.monotonic()
+                if outside.monotonic() - self._told > QUIET_S:
+                    self._told = outside.monotonic()
                     get_logger().warning("time stands still for now", why=str(error))
                 wait = 1.0
             except BaseException as error:

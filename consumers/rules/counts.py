@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Container
 
-from consumers.rules.partition import Work
 from offerflow.rules.outcomes import OfferEntered
 from offerflow.runtime import metrics
 from offerflow.runtime.logs import get_logger
+from schemas.folding.partition import Work
 
 
 def count(work: Work, offers: Container[str]) -> None:

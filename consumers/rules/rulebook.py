@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
-
 from offerflow.catalog.follower import CatalogFollower
 from offerflow.rules.ruleset import Ruleset
+from offerflow.runtime import outside
 from offerflow.runtime.errors import TryAgain
 from offerflow.runtime.program import Program
 from schemas.catalog import plan_of, ruleset_of
@@ -34,7 +33,7 @@ class Rulebook:
 
     def schema(self, schema_id: int) -> EventSchema:
         """The event schema of an id. Raises TryAgain if the catalog does not come to have it."""
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = outside.monotonic() + PATIENCE_S
         while schema_id not in self._plan.by_id:
             self._wait(deadline, f"event schema {schema_id}")
             self._plan = plan_of(self._follower.catalog)
@@ -53,12 +52,12 @@ class Rulebook:
         self._follower.report()
 
     def _await(self, what: str, key: str) -> None:
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = outside.monotonic() + PATIENCE_S
         while key not in self._follower.catalog.records:
             self._wait(deadline, what)
 
     def _wait(self, deadline: float, what: str) -> None:
-        if time.monotonic() > deadline:
+        if outside.monotonic() > deadline:
             raise TryAgain(f"the journal names {what}, which the catalog does not have; waiting for it")
         self._program.pause(0.05, f"waiting for {what} in the catalog")
         self._follower.poll()

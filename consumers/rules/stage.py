@@ -2,7 +2,7 @@
 
 1. read     a batch of the journal; rebalances are served here, what is gained is claimed (consumers.rules.claim);
 2. load     position and states of the entities in one atomic read per partition; a position that is not mine: claim;
-3. decide   pure: states and records to new states and outputs (consumers.rules.partition);
+3. decide   pure: states and records to new states and outputs (schemas.folding.partition);
 4. publish  outputs of records at or above the committed offset, and the new offsets, in one Kafka transaction;
             never an offset at or below the committed one; disturbed in any way: claim everything again;
 5. apply    compare-and-set of position and states in Redis; refused: claim again;
@@ -20,10 +20,9 @@ from collections.abc import Mapping
 from consumers.rules.claim import STAGE, Claims
 from consumers.rules.clock import Clock
 from consumers.rules.counts import count, count_replayed
-from consumers.rules.partition import FOLD_S, Partition, Work
 from consumers.rules.rulebook import Rulebook
 from offerflow.catalog.follower import CatalogFollower
-from offerflow.runtime import metrics
+from offerflow.runtime import metrics, outside, steps
 from offerflow.runtime.errors import Disturbed, Fenced, RedisDown
 from offerflow.runtime.kafka.admin import Admin, Place
 from offerflow.runtime.kafka.consumer import Batch, GroupConsumer, Record
@@ -32,9 +31,11 @@ from offerflow.runtime.logs import get_logger
 from offerflow.runtime.program import Program
 from offerflow.runtime.redis.store import Apply, Loaded, Reach, StateStore
 from offerflow.runtime.settings import Settings
+from offerflow.runtime.steps import Step
 from offerflow.runtime.topics import RAW, commit_metadata
 from schemas.announce import Announcer
 from schemas.dead_letter import write_dead_letter
+from schemas.folding.partition import FOLD_S, Partition, Work
 from schemas.journal import TICK
 
 WAIT_S = 0.1
@@ -63,7 +64,7 @@ class RulesStage:
         self._partitions: dict[Place, Partition] = {}
         self._ends: dict[Place, int] = {}
         self._disturbed: set[Place] = set()
-        self._looked = time.monotonic()
+        self._looked = outside.monotonic()
         self._token = uuid.uuid4().hex
         self._batches = 0
         self._seconds = {
@@ -102,7 +103,7 @@ class RulesStage:
             elif not batch.ends:
                 self._producer.tend()
                 self._settle({})
-            if time.monotonic() - self._looked > HEARTBEAT_S:
+            if outside.monotonic() - self._looked > HEARTBEAT_S:
                 self._look()
         except Fenced:
             raise
@@ -138,26 +139,29 @@ class RulesStage:
     # -- one batch --------------------------------------------------------------------------------------------------
 
     def _work(self, batch: Batch) -> None:
+        steps.reached(Step.READ)
         taken, moved = self._taken(batch)
         self._records.observe(sum(len(records) for records in taken.values()))
         clock = time.perf_counter()
         reaches = {place: self._partitions[place].reach(records) for place, records in taken.items()}
         loaded = self._loaded(taken, reaches)
         clock = self._spent("load", clock)
+        steps.reached(Step.LOADED)
         work: dict[Place, Work] = {}
-        until = time.monotonic() + FOLD_S
+        until = outside.monotonic() + FOLD_S
         for place, records in taken.items():
             if place in loaded:
                 end = batch.ends.pop(place, 0)
                 to = max(records[-1].offset() + 1, end)
                 partition = self._partitions[place]
-                left = max(0.0, until - time.monotonic())
+                left = max(0.0, until - outside.monotonic())
                 work[place] = partition.fold(records, loaded[place], reaches[place], to, left)
                 self._clock.ahead(partition.ahead)
                 partition.ahead = 0
                 if work[place].cut:
                     moved.add(place)
         clock = self._spent("decide", clock)
+        steps.reached(Step.DECIDED)
         self._settle(work, clock)
         for done in work.values():
             count_replayed(done)
@@ -167,7 +171,7 @@ class RulesStage:
             self._consumer.seek(again)
         newest = max((records[-1].timestamp()[1] for records in taken.values()), default=0)
         if newest:
-            self._lag.set(max(0.0, time.time() - newest / 1000))
+            self._lag.set(max(0.0, outside.wall() - newest / 1000))
 
     def _taken(self, batch: Batch) -> tuple[dict[Place, list[Record]], set[Place]]:
         """The records to fold now, and the places of which some are left to be read again."""
@@ -208,7 +212,7 @@ class RulesStage:
     def _publish(self, work: Mapping[Place, Work]) -> None:
         outputs: list[Output] = []
         offsets: dict[Place, tuple[int, str]] = {}
-        failed_at = int(time.time() * 1000)
+        failed_at = int(outside.wall() * 1000)
         for place, done in work.items():
             partition = self._partitions[place]
             outputs += [self._announce(output) for output in done.outputs]
@@ -254,6 +258,7 @@ class RulesStage:
             token = f"{self._token}:{self._batches}"
             batches.append(Apply(place[1], done.start, done.to, token, meta, done.states, done.timers, done.opened))
         answers = self._applied(batches)
+        steps.reached(Step.APPLIED)
         for place, done in work.items():
             if answers[place[1]] in ("ok", "done"):
                 self._partitions[place].next = done.to
@@ -266,12 +271,12 @@ class RulesStage:
 
     def _applied(self, batches: list[Apply]) -> Mapping[int, str]:
         """Apply, trying again for a while if Redis does not answer: the token makes that safe."""
-        deadline = time.monotonic() + APPLY_PATIENCE_S
+        deadline = outside.monotonic() + APPLY_PATIENCE_S
         while True:
             try:
                 return self._store.apply(batches) if batches else {}
             except RedisDown as error:
-                if time.monotonic() > deadline:
+                if outside.monotonic() > deadline:
                     raise
                 self._program.pause(0.2, str(error))
 
@@ -298,7 +303,7 @@ class RulesStage:
 
     def _look(self) -> None:
         """Notice a Redis that went back where there is no traffic, and show the lag."""
-        self._looked = time.monotonic()
+        self._looked = outside.monotonic()
         self._lag_records.show(self._consumer.behind({place: p.next for place, p in self._partitions.items()}))
         found = self._store.positions(place[1] for place in self._partitions)
         for place, partition in self._partitions.items():
@@ -319,6 +324,7 @@ class RulesStage:
         self._partitions.update(claimed)
         self._consumer.seek({place: partition.next for place, partition in claimed.items()})
         self._disturbed = set()
+        steps.reached(Step.CLAIMED)
 
     def _spent(self, step: str, since: float) -> float:
         now = time.perf_counter()

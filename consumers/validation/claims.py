@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Mapping
 
 from consumers.validation.judging import STAGE
 from consumers.validation.seen import Ledger, resume
-from offerflow.runtime import metrics
+from offerflow.runtime import metrics, outside
 from offerflow.runtime.claims import committed_positions
 from offerflow.runtime.kafka.admin import Admin, Place
 from offerflow.runtime.kafka.transactional import Output
@@ -67,7 +66,7 @@ class Claims:
 
     def snapshots(self, places: Iterable[Place], serial: int) -> list[Output]:
         """The counts of ``places`` as records for ``events-seen``. What follows them is judged under ``serial``."""
-        written = self.ledger.write(places, self._settings.worker, time.monotonic())
+        written = self.ledger.write(places, self._settings.worker, outside.monotonic())
         for place, snapshot in written.items():
             snapshot.serial = serial if snapshot.next >= self.committed[place] else self.serials[place]
         return [write_snapshot(self._settings, place, snapshot) for place, snapshot in written.items()]

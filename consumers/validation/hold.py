@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
-
-from offerflow.runtime import metrics
+from offerflow.runtime import metrics, outside
 from offerflow.runtime.errors import Disturbed
 from offerflow.runtime.kafka.admin import Admin
 from offerflow.runtime.kafka.transactional import Output, Unwritable
@@ -34,7 +32,7 @@ class Hold:
             self.over()
         if (self.reason, self._why) != (reason, why):
             get_logger().error("holding", reason=reason, why=why)
-        self.reason, self._why, self.on, self._tried = reason, why, True, time.monotonic()
+        self.reason, self._why, self.on, self._tried = reason, why, True, outside.monotonic()
         metrics.refusing.labels(reason).set(1)
         self.show()
 
@@ -42,7 +40,7 @@ class Hold:
         self._program.health.not_ready(f"holding: {self._why}")
 
     def worth_a_try(self) -> bool:
-        return time.monotonic() - self._tried >= RETRY_S
+        return outside.monotonic() - self._tried >= RETRY_S
 
     def retry(self) -> None:
         self.on = False

@@ -24,7 +24,7 @@ from consumers.validation.judging import STAGE, Judged
 from consumers.validation.seen import shares_of
 from consumers.validation.view import SchemaIds, View, compile_view, past
 from offerflow.catalog.follower import CatalogFollower
-from offerflow.runtime import metrics
+from offerflow.runtime import metrics, outside, steps
 from offerflow.runtime.errors import Disturbed, Fenced
 from offerflow.runtime.kafka.admin import Admin, Place
 from offerflow.runtime.kafka.consumer import Batch, GroupConsumer, Record
@@ -32,6 +32,7 @@ from offerflow.runtime.kafka.transactional import Output, TransactionalProducer,
 from offerflow.runtime.logs import get_logger
 from offerflow.runtime.program import Program
 from offerflow.runtime.settings import Settings
+from offerflow.runtime.steps import Step
 from schemas.channels import Channel
 
 WAIT_S = 0.1
@@ -81,7 +82,7 @@ class ValidationStage:
         self._lag = metrics.lag_seconds.labels(STAGE)
         self._lag_records = metrics.LagGauge(STAGE)
         self._records = metrics.batch_records.labels(STAGE)
-        self._looked = time.monotonic()
+        self._looked = outside.monotonic()
 
     def run(self) -> None:
         """Work until the program is asked to stop. Raises what only a new session can mend."""
@@ -121,8 +122,8 @@ class ValidationStage:
         except Disturbed as error:
             self._disturb(error)
         self._ends.update({place: end for place, end in batch.ends.items() if end > self._claims.next.get(place, end)})
-        if time.monotonic() - self._looked > LOOK_S:
-            self._looked = time.monotonic()
+        if outside.monotonic() - self._looked > LOOK_S:
+            self._looked = outside.monotonic()
             self._lag_records.show(self._consumer.behind(self._claims.next))
         if self._claims.next and not self._disturbed and self._hold.reason is None:
             self._program.health.ready(partitions=len(self._claims.next), catalog=self._view.serial)
@@ -144,8 +145,9 @@ class ValidationStage:
     # -- work -------------------------------------------------------------------------------------------------------
 
     def _work(self, batch: Batch) -> None:
+        steps.reached(Step.READ)
         clock = time.perf_counter()
-        failed_at = int(time.time() * 1000)
+        failed_at = int(outside.wall() * 1000)
         judged: list[_Part] = []
         offsets: dict[Place, int] = {}
         newest = 0
@@ -173,6 +175,7 @@ class ValidationStage:
                 judged.append(_Part(place, channel, self._view.judge(channel, new, failed_at), to, live=True))
                 newest = max(newest, new[-1].timestamp()[1])
         self._seconds["judge"].observe(time.perf_counter() - clock)
+        steps.reached(Step.DECIDED)
         if self._blown(judged):
             return
         # Ends of quiet partitions go along: nothing that waits for us to pass them shall wait for an idle moment.
@@ -189,10 +192,10 @@ class ValidationStage:
             outputs += part.judged.outputs
         self._records.observe(len(outputs))
         clock = time.perf_counter()
-        self._publish(outputs, offsets, self._ledger.due(time.monotonic(), idle=False, among=offsets))
+        self._publish(outputs, offsets, self._ledger.due(outside.monotonic(), idle=False, among=offsets))
         self._seconds["publish"].observe(time.perf_counter() - clock)
         if newest:
-            self._lag.set(max(0.0, time.time() - newest / 1000))
+            self._lag.set(max(0.0, outside.wall() - newest / 1000))
 
     def _before(self, place: Place) -> View:
         """The view under which the partition was judged before we claimed it."""
@@ -244,7 +247,7 @@ class ValidationStage:
         for place in offsets:
             self._ends.pop(place, None)
         self._counts.commit()
-        if fuse.settle(self._ledger.watches, int(time.time() * 1000), self._settings.fuse):
+        if fuse.settle(self._ledger.watches, int(outside.wall() * 1000), self._settings.fuse):
             self._ledger.touch()
 
     def _idle(self) -> None:
@@ -254,7 +257,7 @@ class ValidationStage:
             self._hold.over()
         ends = {place: end for place, end in self._ends.items() if end > self._claims.next.get(place, end)}
         self._ends.clear()
-        due = self._ledger.due(time.monotonic(), idle=True)
+        due = self._ledger.due(outside.monotonic(), idle=True)
         if ends or due:
             self._publish([], ends, due)
 
@@ -293,7 +296,7 @@ class ValidationStage:
         if batch.records or batch.ends:  # of a partition that came meanwhile
             self._consumer.pause(self._claims.next)
         if self._hold.reason == "fuse":
-            self._save(self._ledger.due(time.monotonic(), idle=True))
+            self._save(self._ledger.due(outside.monotonic(), idle=True))
             if fuse.verdict(self._ledger.watches, {}, self._settings.fuse) is None:
                 self._hold.over()
         elif self._hold.worth_a_try():
@@ -306,6 +309,7 @@ class ValidationStage:
         self._disturbed = False
         self._ends.clear()
         self._consumer.seek(self._claim(sorted(self._claims.next)))
+        steps.reached(Step.CLAIMED)
 
     def _claim(self, places: list[Place]) -> Mapping[Place, int]:
         """Positions to read from: where the counts of a partition stand, at most the committed offset."""
@@ -334,7 +338,7 @@ class ValidationStage:
         """Have every partition at hand count under the view in force, and watch what the plan does to it."""
         view, watches = self._view, self._ledger.watches
         self._ledger.plan(view.judge.planned)
-        if fuse.change(watches, view.plan_id, view.released, int(time.time() * 1000), self._settings.fuse):
+        if fuse.change(watches, view.plan_id, view.released, int(outside.wall() * 1000), self._settings.fuse):
             self._ledger.touch()
         self._ledger.belong({topic: channel.default_source for topic, channel in view.channels.items()})
         view.sources.update(*(watch.before for watch in watches))

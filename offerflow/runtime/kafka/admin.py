@@ -17,7 +17,6 @@ from confluent_kafka import (
     TopicPartition,
 )
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
-    AdminClient,
     AlterConfigOpType,
     ConfigEntry,
     ConfigResource,
@@ -26,6 +25,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     ResourceType,
 )
 
+from offerflow.runtime import outside
 from offerflow.runtime.errors import KafkaDown
 from offerflow.runtime.kafka.client import base_config, translate
 from offerflow.runtime.settings import Settings
@@ -61,7 +61,7 @@ class Admin:
 
     def __init__(self, settings: Settings, client_id: str = "offerflow-admin") -> None:
         self._settings = settings
-        self._client = AdminClient(base_config(settings, client_id))
+        self._client = outside.AdminClient(base_config(settings, client_id))
         self._consumers: dict[str, Consumer] = {}
 
     def ping(self, timeout_s: float = 4.0) -> None:
@@ -200,7 +200,7 @@ class Admin:
     def _consumer(self, group: str) -> Consumer:
         """A consumer that never joins; kept, since making one costs more than asking."""
         if group not in self._consumers:
-            self._consumers[group] = Consumer(
+            self._consumers[group] = outside.Consumer(
                 {
                     "enable.auto.commit": False,
                     "isolation.level": "read_committed",
@@ -239,13 +239,13 @@ def first_commits(settings: Settings, group: str, offsets: Mapping[Place, tuple[
     A transactional commit without a generation is the one form a broker takes for a group that has members; the
     caller must have seen that there is no commit yet.
     """
-    from confluent_kafka import Producer
-
     if not offsets:
         return
     parts = [TopicPartition(t, p, offset, metadata) for (t, p), (offset, metadata) in offsets.items()]
-    consumer = Consumer({**base_config(settings, "offerflow-admin"), "group.id": group})
-    producer = Producer({**base_config(settings, "offerflow-admin"), "transactional.id": f"{group}.first-commits"})
+    consumer = outside.Consumer({**base_config(settings, "offerflow-admin"), "group.id": group})
+    producer = outside.Producer(
+        {**base_config(settings, "offerflow-admin"), "transactional.id": f"{group}.first-commits"}
+    )
     try:
         producer.init_transactions(TIMEOUT_S)
         producer.begin_transaction()

@@ -7,18 +7,19 @@ mid-rebalance.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from offerflow.runtime import outside, steps
 from offerflow.runtime.errors import Refused
 from offerflow.runtime.kafka.admin import Place
 from offerflow.runtime.kafka.client import base_config, translate
 from offerflow.runtime.kafka.headers import mend_headers
 from offerflow.runtime.settings import Settings
+from offerflow.runtime.steps import Step
 
 RECEIVED_BYTES = 1_000_000_000
 """The client's own 100 MB bound what it inflates: it was seen to give up at a record of 57 MB, and to stay there."""
@@ -90,7 +91,7 @@ class GroupConsumer:
         self._moved: set[Place] = set()
         self._paused = False
         self.group_metadata: Any | None = None
-        self._consumer = Consumer({**_CONFIG, **base_config(settings, client_id), "group.id": group})
+        self._consumer = outside.Consumer({**_CONFIG, **base_config(settings, client_id), "group.id": group})
 
     def subscribe(self, topics: Iterable[str]) -> None:
         self._consumer.subscribe(list(topics), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost)
@@ -104,7 +105,7 @@ class GroupConsumer:
             messages = self._consumer.consume(1, wait_s)
             self._moved.clear()
             if messages and max_records > 1:
-                gather = max(gather_s, not_before - time.monotonic())
+                gather = max(gather_s, not_before - outside.monotonic())
                 more = self._consumer.consume(max_records - 1, gather)
                 # Within one call the client drops what a rebalance made stale; between two calls it is up to us.
                 messages = [m for m in messages if (m.topic(), m.partition()) not in self._moved] + more
@@ -199,12 +200,14 @@ class GroupConsumer:
             )
             # Every rebalance bumps the generation, for partitions that stay as well.
             self.group_metadata = consumer.consumer_group_metadata()
+            steps.reached(Step.ASSIGNED)
 
         self._guard(claim)
 
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         # The old generation goes on to serve the partitions that stay, until the rebalance is over.
         self._guard(lambda: self._membership.revoked(self._places(partitions)))
+        steps.reached(Step.REVOKED)
 
     def _lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self.group_metadata = None

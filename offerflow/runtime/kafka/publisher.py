@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import KafkaError, KafkaException
 
+from offerflow.runtime import outside
 from offerflow.runtime.errors import KafkaDown, OfferflowError, TryAgain
 from offerflow.runtime.kafka.client import base_config, translate
 from offerflow.runtime.logs import get_logger
@@ -56,10 +57,10 @@ class Publisher:
         self._closed = threading.Event()
         self.broken = False
         try:
-            self._producer = Producer(self._config(client_id))
+            self._producer = outside.Producer(self._config(client_id))
         except KafkaException as error:
             raise translate(error, "starting a producer", settings) from None
-        self._poller = threading.Thread(target=self._poll, name="kafka-publisher", daemon=True)
+        self._poller = outside.thread("kafka-publisher", self._poll)
         self._poller.start()
 
     def _config(self, client_id: str) -> dict[str, Any]:

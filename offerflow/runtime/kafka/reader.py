@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
+from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
-
+from offerflow.runtime import outside
 from offerflow.runtime.errors import KafkaDown
 from offerflow.runtime.kafka.client import base_config, translate
 from offerflow.runtime.settings import Settings
@@ -23,7 +22,7 @@ class TopicReader:
         self._group = group
         self.position = 0
         self._reported = -1
-        self._consumer = Consumer(
+        self._consumer = outside.Consumer(
             {
                 "enable.auto.commit": False,
                 "enable.auto.offset.store": False,
@@ -41,14 +40,14 @@ class TopicReader:
     def read_to_end(self, timeout_s: float) -> list[tuple[bytes | None, bytes | None]]:
         """Key and value of everything up to the end met first. Raises KafkaDown after ``timeout_s``."""
         found: list[tuple[bytes | None, bytes | None]] = []
-        deadline = time.monotonic() + timeout_s
+        deadline = outside.monotonic() + timeout_s
         while True:
             ended = False
             for message in self._consumer.consume(1000, 0.05):
                 ended = self._sort(message, found) or ended
             if ended:
                 return found
-            if time.monotonic() > deadline:
+            if outside.monotonic() > deadline:
                 raise KafkaDown(
                     f"Kafka at {self._settings.kafka.bootstrap_servers} did not give topic {self._topic} to its end"
                     f" within {timeout_s:.0f} s; is it running, do the topics exist (`offerflow topics create`)?"

@@ -5,12 +5,12 @@ The bounds are taken before the first record is read, so a scan ends however fas
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import cast
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
+from offerflow.runtime import outside
 from offerflow.runtime.errors import KafkaDown
 from offerflow.runtime.kafka.admin import TIMEOUT_S, Admin, Place
 from offerflow.runtime.kafka.client import base_config, translate
@@ -78,7 +78,7 @@ def read_spans(settings: Settings, wanted: Mapping[Place, Span], client_id: str)
     consumer = _consumer(settings, client_id)
     try:
         consumer.assign([TopicPartition(*place, wanted[place][0]) for place in ends])
-        heard = time.monotonic()
+        heard = outside.monotonic()
         while ends:
             messages = consumer.consume(BATCH, 0.1)
             for message in messages:
@@ -100,8 +100,8 @@ def read_spans(settings: Settings, wanted: Mapping[Place, Span], client_id: str)
                     raise translate(error, f"reading {message.topic()}", settings)
             if messages:
                 # Only now: whoever takes the records may take long over them.
-                heard = time.monotonic()
-            elif time.monotonic() - heard > SILENCE_S:
+                heard = outside.monotonic()
+            elif outside.monotonic() - heard > SILENCE_S:
                 where = settings.kafka.bootstrap_servers
                 raise KafkaDown(f"Kafka at {where} gave nothing for {SILENCE_S:.0f} s while reading; is it running?")
     except KafkaException as error:
@@ -129,7 +129,7 @@ def _at(
 
 
 def _consumer(settings: Settings, client_id: str) -> Consumer:
-    return Consumer({
+    return outside.Consumer({
         "enable.auto.commit": False,
         "auto.offset.reset": "earliest",
         "isolation.level": "read_committed",

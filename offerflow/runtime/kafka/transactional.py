@@ -8,18 +8,18 @@ producer is destroyed and made anew under the same transactional id, which fence
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import msgspec
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 
-from offerflow.runtime import metrics
+from offerflow.runtime import metrics, outside, steps
 from offerflow.runtime.errors import Disturbed, Fenced
 from offerflow.runtime.kafka.admin import Place
 from offerflow.runtime.kafka.client import base_config, translate
 from offerflow.runtime.settings import Settings
+from offerflow.runtime.steps import Step
 
 CALL_TIMEOUT_S = 10.0
 SLOW_END_S = 1.0
@@ -140,7 +140,7 @@ class TransactionalProducer:
         }
         self._trouble, self._trouble_at_start = 0, None
         try:
-            producer = Producer(config)
+            producer = outside.Producer(config)
             producer.init_transactions(CALL_TIMEOUT_S)
         except KafkaException as error:
             raise translate(error, f"opening transactions as {self._id}", self._settings) from None
@@ -186,9 +186,11 @@ class TransactionalProducer:
         def write(producer: Producer) -> None:
             for at, output in enumerate(outputs):
                 self._produce(producer, output, refused.watch(output, at) if refused is not None else None)
+            steps.reached(Step.PRODUCED)
             if offsets:
                 parts = [TopicPartition(t, p, offset, metadata) for (t, p), (offset, metadata) in offsets.items()]
                 producer.send_offsets_to_transaction(parts, group_metadata, CALL_TIMEOUT_S)
+                steps.reached(Step.OFFSETS_SENT)
 
         try:
             self._transact(write)
@@ -240,14 +242,16 @@ class TransactionalProducer:
         assert producer is not None  # noqa: S101 - opened above
         try:
             producer.begin_transaction()
+            steps.reached(Step.BEGUN)
             write(producer)
-            started = time.monotonic()
+            started = outside.monotonic()
             producer.commit_transaction(CALL_TIMEOUT_S)
+            steps.reached(Step.COMMITTED)
         except KafkaException as error:
             self.drop()
             raised = translate(error, f"publishing as {self._id}", self._settings)
             raise (raised if isinstance(raised, Disturbed) else Disturbed(str(raised))) from None
-        self.committed_at = time.monotonic()
+        self.committed_at = outside.monotonic()
         seconds = self.committed_at - started
         self._commit_seconds.observe(seconds)
         producer.poll(0)

@@ -5,17 +5,18 @@ from __future__ import annotations
 from structlog.testing import capture_logs
 
 from consumers.rules.counts import count
-from consumers.rules.partition import Partition, Work
 from offerflow.rules.outcomes import Refusal
 from offerflow.runtime import metrics
-from tests.consumers.rules.world import Book, Journalled, Outcome, activation, catalog_of, happened, offer
+from schemas.folding.book import CatalogBook
+from schemas.folding.partition import Partition, Work
+from tests.consumers.rules.world import Journalled, Outcome, activation, catalog_of, happened, offer
 
 PAID = offer("o", {"event": "A", "code": "C"})
 
 
 def told(*records: Journalled) -> tuple[Work, list[dict[str, object]]]:
     """The work of a batch after the activation of PAID, and what is logged of it."""
-    partition = Partition(3, 0, 0, None, {}, Book(catalog_of([[PAID]])))  # type: ignore[arg-type]
+    partition = Partition(3, 0, 0, None, {}, CatalogBook(catalog_of([[PAID]])))  # type: ignore[arg-type]
     batch = [activation(0, 0), *records]
     work = partition.fold(batch, Outcome().load(partition.entities(batch), None), None, len(batch))
     with capture_logs() as logs:
@@ -29,7 +30,7 @@ def refused(label: str, reason: str) -> float:
 
 def test_a_name_that_the_ruleset_does_not_know_is_no_label() -> None:
     """Whoever may ask could fill the metrics with names; the reason is counted all the same."""
-    book = Book(catalog_of([[PAID]]))
+    book = CatalogBook(catalog_of([[PAID]]))
     ask = {"name": "offerflow.EnterOffer", "properties": {"offer": "made-up"}}
     before = refused("", "unknown_offer"), refused("o", "unknown_offer")
     known = {"name": "offerflow.EnterOffer", "properties": {"offer": "o"}}  # not entered by systems

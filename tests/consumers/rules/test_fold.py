@@ -9,7 +9,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from consumers.rules import partition as worker
 from offerflow.rules import fold as pure
 from offerflow.rules.fold import Failure, Fold
 from offerflow.rules.outcomes import Output
@@ -17,13 +16,14 @@ from offerflow.rules.state import PartitionState, pack
 from offerflow.rules.states import MemoryStates
 from offerflow.runtime.settings import Settings
 from schemas.announce import Announcer
+from schemas.folding import partition as worker
+from schemas.folding.book import CatalogBook
 from schemas.journal import RULESET_ACTIVATED, TICK
 from schemas.requests import REQUESTS
 from tests.consumers.rules.world import (
     MINUTE,
     NOON,
     NUMBER,
-    Book,
     Definition,
     Journalled,
     activation,
@@ -56,6 +56,9 @@ rulesets = st.lists(
 minutes = st.integers(0, 400)
 
 
+World = tuple[CatalogBook, list[Journalled]]
+
+
 @st.composite
 def arrivals(draw: st.DrawFn) -> dict[str, Any]:
     name = draw(st.sampled_from(["A", "A", "A", "B", "B", "U", "Unread", "offerflow.EnterOffer"]))
@@ -68,10 +71,10 @@ def arrivals(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @st.composite
-def worlds(draw: st.DrawFn) -> tuple[Book, list[Journalled]]:
+def worlds(draw: st.DrawFn) -> World:
     """A journal of four entities over some hours, with ticks, that begins with an activation and has up to two more."""
     made: list[list[Definition]] = draw(st.lists(rulesets, min_size=1, max_size=3))
-    book = Book(catalog_of(made))
+    book = CatalogBook(catalog_of(made))
     steps = st.one_of(
         st.tuples(st.sampled_from(ENTITIES), arrivals(), minutes),
         st.tuples(st.just("tick"), st.integers(0, 1), minutes),
@@ -103,7 +106,7 @@ def bounds(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(worker, "TICKS_AT_ONCE", request.param[2])
 
 
-def in_memory(book: Book, journal: list[Journalled]) -> tuple[tuple[Any, ...], list[Output]]:
+def in_memory(book: CatalogBook, journal: list[Journalled]) -> tuple[tuple[Any, ...], list[Output]]:
     """The same fold without a worker: what is kept, and the outputs."""
     states = MemoryStates()
     found = Fold(NUMBER, PartitionState(), book.ruleset, states)
@@ -140,12 +143,12 @@ SOME = settings(deadline=None, max_examples=15, suppress_health_check=[HealthChe
 @given(
     world=worlds(), sizes=st.lists(st.integers(1, 7), min_size=5, max_size=40), seed=st.randoms(use_true_random=False)
 )
-def test_batches_do_not_matter(world: tuple[Book, list[Journalled]], sizes: list[int], seed: random.Random) -> None:
+def test_batches_do_not_matter(world: World, sizes: list[int], seed: random.Random) -> None:
     """One batch, single records, random batches with claims between, and no worker at all: equal bytes of states,
     timers, open offers and outputs, equal counts and dead letters."""
     book, journal = world
     whole, single = fold(book, journal), fold(book, journal, [1] * len(journal))
-    cut = fold(Book(book._catalog), journal, sizes, claim_again=seed)
+    cut = fold(CatalogBook(book._catalog), journal, sizes, claim_again=seed)
     for other in (single, cut):
         assert other.kept == whole.kept
         assert written(ANNOUNCE, other.outputs) == written(ANNOUNCE, whole.outputs)
@@ -157,7 +160,7 @@ def test_batches_do_not_matter(world: tuple[Book, list[Journalled]], sizes: list
 
 @SOME
 @given(world=worlds(), part=st.integers(0, 40), sizes=st.lists(st.integers(1, 9), max_size=9))
-def test_a_replay_says_nothing_twice(world: tuple[Book, list[Journalled]], part: int, sizes: list[int]) -> None:
+def test_a_replay_says_nothing_twice(world: World, part: int, sizes: list[int]) -> None:
     """Folded again from nothing, outputs, dead letters and counts below the committed offset are thrown away, those
     above it appear once, and what is kept is the same to the byte."""
     book, journal = world
@@ -174,18 +177,18 @@ def test_a_replay_says_nothing_twice(world: tuple[Book, list[Journalled]], part:
 
 @SOME
 @given(world=worlds(), part=st.integers(0, 40))
-def test_a_fold_goes_on_from_what_is_kept(world: tuple[Book, list[Journalled]], part: int) -> None:
+def test_a_fold_goes_on_from_what_is_kept(world: World, part: int) -> None:
     """What Redis holds half-way is all that the rest needs: the sum is the whole."""
     book, journal = world
     whole, half = fold(book, journal), fold(book, journal[:part])
-    both = fold(Book(book._catalog), journal[part:], start=half)
+    both = fold(CatalogBook(book._catalog), journal[part:], start=half)
     assert both.kept == whole.kept
     assert written(ANNOUNCE, both.outputs) == written(ANNOUNCE, whole.outputs)
 
 
 @SOME
 @given(world=worlds())
-def test_what_stands_beside_states_follows_from_them(world: tuple[Book, list[Journalled]]) -> None:
+def test_what_stands_beside_states_follows_from_them(world: World) -> None:
     """The timer and the open offers of every entity are those of its state: nothing is forgotten, nothing is left."""
     book, journal = world
     found = fold(book, journal)

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from consumers.rules.partition import Partition
 from offerflow.rules import fold as module
 from offerflow.rules.events import Event
 from offerflow.rules.outcomes import OfferEntered, OfferExited, RewardSatisfied
 from offerflow.rules.state import unpack_partition
+from schemas.folding.book import CatalogBook
+from schemas.folding.partition import Partition
 from tests.consumers.rules.world import (
     SCHEMAS,
-    Book,
     Journalled,
     Outcome,
     activation,
@@ -31,16 +31,16 @@ PAID = offer("o", TWO_A, B, reward={"id": "r", "value": "1 EUR"})
 
 
 @pytest.fixture
-def book() -> Book:
+def book() -> CatalogBook:
     """r0: two of A, then B pays. r1: one of B enters. r2: nothing."""
-    return Book(catalog_of([[PAID], [offer("p", B)], []]))
+    return CatalogBook(catalog_of([[PAID], [offer("p", B)], []]))
 
 
-def journal(book: Book, *names: str, entity: str = "u:ann", start: int = 1, **given: Any) -> list[Journalled]:
+def journal(book: CatalogBook, *names: str, entity: str = "u:ann", start: int = 1, **given: Any) -> list[Journalled]:
     return [happened(start + at, book, entity, {"name": name, **given}) for at, name in enumerate(names)]
 
 
-def test_the_journey(book: Book) -> None:
+def test_the_journey(book: CatalogBook) -> None:
     """Activation, entry, completion: three outputs with the partition and offsets of the journal in their evidence."""
     found = fold(book, [activation(0, 0), *journal(book, "A", "A", "B")])
     assert [type(one) for one in found.outputs] == [OfferEntered, RewardSatisfied, OfferExited]
@@ -50,7 +50,7 @@ def test_the_journey(book: Book) -> None:
     assert (entered.ruleset, list(found.states)) == ("r0", ["u:ann"])
 
 
-def test_only_read_events_are_loaded(book: Book) -> None:
+def test_only_read_events_are_loaded(book: CatalogBook) -> None:
     """Entities of events that no rule in force reads are not asked of Redis, unless an activation comes first."""
     partition = Partition(3, 0, 0, None, {}, book)  # type: ignore[arg-type]
     events = [*journal(book, "A"), *journal(book, "Unread", entity="u:bob", start=2), tick(3)]
@@ -60,7 +60,7 @@ def test_only_read_events_are_loaded(book: Book) -> None:
     assert partition.entities(events) == ["u:ann"]
 
 
-def test_a_batch_ends_before_an_activation(book: Book) -> None:
+def test_a_batch_ends_before_an_activation(book: CatalogBook) -> None:
     """So that all its events are decided by the same rules; one at the start goes with what follows."""
     partition = Partition(3, 0, 0, None, {}, book)  # type: ignore[arg-type]
     a, b, c = activation(0, 0), activation(3, 1), activation(4, 2)
@@ -72,7 +72,7 @@ def test_a_batch_ends_before_an_activation(book: Book) -> None:
     assert partition.cut([]) == []
 
 
-def test_an_activation_moves_the_fold(book: Book) -> None:
+def test_an_activation_moves_the_fold(book: CatalogBook) -> None:
     """The ruleset, its generation, and where the versions of old offers are defined are kept for the next claim."""
     found = fold(book, [activation(0, 0), activation(1, 1), activation(2, 2)])
     state = unpack_partition(found.fold)
@@ -80,13 +80,13 @@ def test_an_activation_moves_the_fold(book: Book) -> None:
     assert sorted(state.versions.values()) == ["r0", "r1"]
 
 
-def test_events_before_the_first_activation_leave_no_trace(book: Book) -> None:
+def test_events_before_the_first_activation_leave_no_trace(book: CatalogBook) -> None:
     """No rule, no state."""
     found = fold(book, journal(book, "A", "A"))
     assert (found.states, found.outputs, found.fold) == ({}, [], None)
 
 
-def test_an_unread_event_writes_no_state(book: Book) -> None:
+def test_an_unread_event_writes_no_state(book: CatalogBook) -> None:
     """Its entity is not among the states to apply."""
     assert fold(book, [activation(0, 0), *journal(book, "Unread", "Unread")]).states == {}
 
@@ -95,13 +95,13 @@ def test_a_new_version_of_a_schema_is_the_same_event() -> None:
     """Events of an older and of a newer version count alike, each read by the schema it was written with."""
     newer = schema_of("A", "A again", version=2)
     newer["fields"].insert(1, {"name": "more", "type": "string", "default": ""})
-    book = Book(catalog_of([[PAID]], (*SCHEMAS, newer)))
+    book = CatalogBook(catalog_of([[PAID]], (*SCHEMAS, newer)))
     first = happened(1, book, "u:ann", {"name": "A", "properties": {"x": 1.0}})
     second = happened(2, book, "u:ann", {"name": "A", "properties": {"x": 1.0}}, schema_id=1004)
     assert [type(one) for one in fold(book, [activation(0, 0), first, second]).outputs] == [OfferEntered]
 
 
-def test_a_conflict_is_one_dead_letter(book: Book) -> None:
+def test_a_conflict_is_one_dead_letter(book: CatalogBook) -> None:
     """It names the event, where it came from, and leaves the state alone; below the committed offset it is silent."""
     records = [activation(0, 0), happened(1, book, "u:ann", {"name": "A", "event_id": "e"}),
                happened(2, book, "u:ann", {"name": "A", "event_id": "e", "properties": {"x": 1.0}})]  # fmt: skip
@@ -133,7 +133,7 @@ def broken_on(monkeypatch: pytest.MonkeyPatch, event_id: str) -> None:
 @pytest.mark.parametrize("sizes", [(), (1, 1, 1, 1, 1), (3, 1)])
 @pytest.mark.parametrize("at", [1, 2, 3])
 def test_a_rule_that_fails_costs_its_record_alone(
-    book: Book, monkeypatch: pytest.MonkeyPatch, sizes: tuple[int, ...], at: int
+    book: CatalogBook, monkeypatch: pytest.MonkeyPatch, sizes: tuple[int, ...], at: int
 ) -> None:
     """One rule_error dead letter, and state and outputs as if a tick stood in the record's place: neither its id nor
     its hits are kept, though the state was changed half-way, and the records around it count, wherever the batches are
@@ -153,7 +153,7 @@ def test_a_rule_that_fails_costs_its_record_alone(
 
 
 def test_a_batch_that_takes_too_long_is_cut_and_changes_nothing(
-    book: Book, monkeypatch: pytest.MonkeyPatch
+    book: CatalogBook, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # fmt: skip
     """Without time one record a batch is folded, also where a rule fails; what comes of them all is the same."""
     broken_on(monkeypatch, "bad")
@@ -165,7 +165,7 @@ def test_a_batch_that_takes_too_long_is_cut_and_changes_nothing(
     assert (len(whole.outputs), pieces.failed, whole.failed) == (3, [3], [3])
 
 
-def test_many_failures_cost_each_record_alone(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_failures_cost_each_record_alone(book: CatalogBook, monkeypatch: pytest.MonkeyPatch) -> None:
     """A rule that fails on most of a batch, of several entities, leaves what the others make of theirs."""
     broken_on(monkeypatch, "bad")
     names = [f"u:{n}" for n in range(20)]
@@ -180,7 +180,7 @@ def test_many_failures_cost_each_record_alone(book: Book, monkeypatch: pytest.Mo
     assert good.outputs
 
 
-def test_a_failure_below_the_committed_offset_is_silent(book: Book) -> None:
+def test_a_failure_below_the_committed_offset_is_silent(book: CatalogBook) -> None:
     """Its dead letter was published before."""
     records = [activation(0, 0), Journalled(1, b"\x00\x00\x00\x03\xe8garbage", b"u:ann")]
     found, again = fold(book, records), fold(book, records, committed=2)
@@ -201,7 +201,7 @@ def test_a_failure_below_the_committed_offset_is_silent(book: Book) -> None:
         (None, "schema id 0"),
     ],
 )
-def test_what_is_no_journal_record(book: Book, value: bytes | None, words: str) -> None:
+def test_what_is_no_journal_record(book: CatalogBook, value: bytes | None, words: str) -> None:
     """Garbage in the journal is a dead letter, never the end of the stage, and the events around it count."""
     first, second = journal(book, "A"), journal(book, "A", start=3)
     found = fold(book, [activation(0, 0), *first, Journalled(2, value, b"u:ann"), *second])
@@ -212,7 +212,7 @@ def test_what_is_no_journal_record(book: Book, value: bytes | None, words: str) 
 
 
 @pytest.mark.parametrize("key", [None, b"", b"\xff\xfe"])
-def test_an_event_without_a_readable_key(book: Book, key: bytes | None) -> None:
+def test_an_event_without_a_readable_key(book: CatalogBook, key: bytes | None) -> None:
     """An event that belongs to nobody is a dead letter, never the end of the stage."""
     value = journal(book, "A")[0].value()
     found = fold(book, [activation(0, 0), Journalled(1, value, key), *journal(book, "A", "A", start=2)])
@@ -220,7 +220,7 @@ def test_an_event_without_a_readable_key(book: Book, key: bytes | None) -> None:
     assert [type(one) for one in found.outputs] == [OfferEntered]
 
 
-def test_counts_of_a_replay(book: Book) -> None:
+def test_counts_of_a_replay(book: CatalogBook) -> None:
     """Records folded again and outputs thrown away are counted, those that no rule reads are not."""
     records = [activation(0, 0), *journal(book, "A", "A", "Unread", "B")]
     found = fold(book, records, committed=4)

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from consumers.rules.partition import Partition
 from offerflow.rules import fold as module
 from offerflow.rules.fold import ENTITIES_PER_TICK, SWEPT_PER_TICK
 from offerflow.rules.outcomes import OfferEntered, OfferExited
 from offerflow.rules.state import unpack_partition
+from schemas.folding.book import CatalogBook
+from schemas.folding.partition import Partition
 from tests.consumers.rules.world import (
     MINUTE,
     NOON,
-    Book,
     Journalled,
     Outcome,
     activation,
@@ -32,12 +32,12 @@ FIRES = NOON + 60 * MINUTE + GRACE
 
 
 @pytest.fixture
-def book() -> Book:
+def book() -> CatalogBook:
     """r0: A enters for an hour. r1: the offer is withdrawn. r2: the same again."""
-    return Book(catalog_of([[BRIEF], [{**BRIEF, "withdraw": True}], [BRIEF]]))
+    return CatalogBook(catalog_of([[BRIEF], [{**BRIEF, "withdraw": True}], [BRIEF]]))
 
 
-def entering(book: Book, number: int, **given: Any) -> list[Journalled]:
+def entering(book: CatalogBook, number: int, **given: Any) -> list[Journalled]:
     """An A of each of so many users, whose names are not in the order of their numbers."""
     return [happened(1 + n, book, f"u:{n * 7919 % number:05}", {"name": "A", **given}) for n in range(number)]
 
@@ -50,7 +50,7 @@ def time(outcome: Any) -> int:
     return unpack_partition(outcome.fold).time
 
 
-def test_time_moves_by_ticks_alone(book: Book) -> None:
+def test_time_moves_by_ticks_alone(book: CatalogBook) -> None:
     """To the tick's time, never beyond its append time, never back; events move it by nothing."""
     found = fold(book, [activation(0, 0), happened(1, book, "u:a", {"name": "A", "time": NOON + 99 * MINUTE})])
     assert time(found) == 0
@@ -62,7 +62,7 @@ def test_time_moves_by_ticks_alone(book: Book) -> None:
         assert time(found) == expected
 
 
-def test_a_timer_fires_when_it_is_due_and_not_before(book: Book) -> None:
+def test_a_timer_fires_when_it_is_due_and_not_before(book: CatalogBook) -> None:
     """At due time plus grace to the millisecond, once."""
     found = fold(book, [activation(0, 0), *entering(book, 1), tick(5, FIRES - 1)])
     assert (exits(found.outputs), found.timers) == ([], {"u:00000": FIRES})
@@ -71,7 +71,7 @@ def test_a_timer_fires_when_it_is_due_and_not_before(book: Book) -> None:
     assert exits(fold(book, [tick(7, FIRES + 1), tick(8, FIRES + GRACE)], start=found).outputs) == ["00000"]
 
 
-def test_a_storm_is_worked_off_tick_by_tick(book: Book) -> None:
+def test_a_storm_is_worked_off_tick_by_tick(book: CatalogBook) -> None:
     """20,000 timers of one moment: no tick fires more than its share, time stands until the last, each fires once, in
     the order of the entities."""
     number = 20_000
@@ -87,7 +87,7 @@ def test_a_storm_is_worked_off_tick_by_tick(book: Book) -> None:
     assert exits(found.outputs) == [f"{n:05}" for n in range(number)]
 
 
-def test_the_owner_is_told_that_more_is_due(book: Book) -> None:
+def test_the_owner_is_told_that_more_is_due(book: CatalogBook) -> None:
     """A tick that left something to do is owed again with the same time; the last one is not."""
     found = fold(book, [activation(0, 0), *entering(book, ENTITIES_PER_TICK + 1)])
     partition = Partition(3, 0, 0, found.fold, {}, book)  # type: ignore[arg-type]
@@ -99,7 +99,7 @@ def test_the_owner_is_told_that_more_is_due(book: Book) -> None:
         assert (partition.asked_for, partition.owed, partition.ahead) == (None, owed, 0)
 
 
-def test_due_times_come_first(book: Book) -> None:
+def test_due_times_come_first(book: CatalogBook) -> None:
     """Timers that may fire by one tick fire in the order of their due times, then of their entities, whatever the order
     in which they came to be allowed to."""
     moments = [("u:c", 0, 50), ("u:a", 5, 20), ("u:b", 5, 0), ("u:d", 1, 0)]
@@ -110,7 +110,7 @@ def test_due_times_come_first(book: Book) -> None:
     assert exits(found.outputs) == ["c", "d", "a", "b"]
 
 
-def test_an_event_fires_its_own_timers_first(book: Book) -> None:
+def test_an_event_fires_its_own_timers_first(book: CatalogBook) -> None:
     """Where a storm holds time back, an entity that acts is served before its turn, and fires no second time."""
     found = fold(book, [activation(0, 0), *entering(book, ENTITIES_PER_TICK + 1), tick(9000, FIRES)])
     last = f"{ENTITIES_PER_TICK:05}"
@@ -126,7 +126,9 @@ class BrokenRuleError(Exception):
 
 
 @pytest.mark.parametrize("sizes", [(), (1,) * 20])
-def test_a_timer_that_fails_is_consumed(book: Book, monkeypatch: pytest.MonkeyPatch, sizes: tuple[int, ...]) -> None:
+def test_a_timer_that_fails_is_consumed(
+    book: CatalogBook, monkeypatch: pytest.MonkeyPatch, sizes: tuple[int, ...]
+) -> None:
     """One dead letter for the tick, naming the timer and the entity; the others fire, and it is not tried again."""
     whole = module.fire
 
@@ -149,7 +151,7 @@ def test_a_timer_that_fails_is_consumed(book: Book, monkeypatch: pytest.MonkeyPa
     assert fold(book, records, sizes, committed=11).dead == []
 
 
-def test_everybody_leaves_a_withdrawn_offer(book: Book) -> None:
+def test_everybody_leaves_a_withdrawn_offer(book: CatalogBook) -> None:
     """By ticks that nothing else calls for, some at a time, in the order of entities; then the sweep is over."""
     number = 2 * SWEPT_PER_TICK + 1
     found = fold(book, [activation(0, 0), *entering(book, number), activation(9000, 1)])
@@ -164,7 +166,7 @@ def test_everybody_leaves_a_withdrawn_offer(book: Book) -> None:
     assert not Partition(3, 0, 0, found.fold, {}, book).sweeping  # type: ignore[arg-type]
 
 
-def test_who_acts_leaves_a_withdrawn_offer_at_once(book: Book) -> None:
+def test_who_acts_leaves_a_withdrawn_offer_at_once(book: CatalogBook) -> None:
     """Without waiting for the sweep, which then finds nobody."""
     found = fold(book, [activation(0, 0), *entering(book, 2), activation(10, 1)])
     found = fold(book, [happened(11, book, "u:00001", {"name": "A", "time": NOON + 1})], start=found)
@@ -172,7 +174,7 @@ def test_who_acts_leaves_a_withdrawn_offer_at_once(book: Book) -> None:
     assert exits(fold(book, [tick(12, NOON)], start=found).outputs) == ["00001", "00000"]
 
 
-def test_a_tick_that_cannot_be_read_moves_nothing(book: Book) -> None:
+def test_a_tick_that_cannot_be_read_moves_nothing(book: CatalogBook) -> None:
     """Garbage under the id of a tick is a dead letter, no end of the stage."""
     found = fold(book, [activation(0, 0), *entering(book, 1), Journalled(5, b"\0\0\0\0\1")])
     assert (time(found), exits(found.outputs)) == (0, [])
@@ -180,7 +182,7 @@ def test_a_tick_that_cannot_be_read_moves_nothing(book: Book) -> None:
 
 
 @pytest.mark.parametrize(("asked_for", "ahead"), [(NOON + 300, 290), (NOON + 5, 0), (None, 0)])
-def test_a_tick_of_ours_tells_how_far_ahead_we_are(book: Book, asked_for: int | None, ahead: int) -> None:
+def test_a_tick_of_ours_tells_how_far_ahead_we_are(book: CatalogBook, asked_for: int | None, ahead: int) -> None:
     """Its time against the broker's append time; ticks of others, folded again, tell nothing about our clock."""
     partition = Partition(3, 0, 0, None, {}, book)  # type: ignore[arg-type]
     partition.asked_for = asked_for

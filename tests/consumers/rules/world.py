@@ -7,18 +7,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from consumers.rules.partition import FOLD_S, Partition, Work
 from offerflow.catalog.view import Catalog
 from offerflow.rules.outcomes import Output
-from offerflow.rules.ruleset import ENGINE, Ruleset
+from offerflow.rules.ruleset import ENGINE
 from offerflow.runtime.redis.store import Loaded, Reach
 from schemas.announce import Announcer
-from schemas.catalog import plan_of, ruleset_of
 from schemas.codec import EventEncoder
 from schemas.dead_letter import DeadLetter
-from schemas.journal import RULESET_ACTIVATED, TICK, EventReader
+from schemas.folding.book import CatalogBook
+from schemas.folding.partition import FOLD_S, Partition, Work
+from schemas.journal import RULESET_ACTIVATED, TICK
 from schemas.judge import judge
-from schemas.plan import EventSchema
 from schemas.requests import REQUESTS_BY_NAME
 
 NOON = 1_790_000_000_000
@@ -78,26 +77,6 @@ class Journalled:
         return (1, self.appended)
 
 
-class Book:
-    """What a Rulebook is to a partition, of a catalog that is all there."""
-
-    def __init__(self, catalog: Catalog) -> None:
-        self._catalog = catalog
-        self._plan = plan_of(catalog)
-        self._rulesets: dict[str, Ruleset] = {}
-
-    def ruleset(self, name: str) -> Ruleset:
-        if name not in self._rulesets:
-            self._rulesets[name] = ruleset_of(self._catalog, name)
-        return self._rulesets[name]
-
-    def schema(self, schema_id: int) -> EventSchema:
-        return self._plan.by_id[schema_id]
-
-    def reader(self, schema: EventSchema, reads: frozenset[str]) -> EventReader:
-        return EventReader(schema, reads)
-
-
 def catalog_of(rulesets: Sequence[list[Definition]], schemas: Sequence[dict[str, Any]] = SCHEMAS) -> Catalog:
     """Rulesets named r0, r1, …, and the event plan with ids from 1000."""
     events = {f"event/{one['name']}@{one['version']}": {"schema_id": 1000 + at, "schema": one}
@@ -119,7 +98,9 @@ def tick(at: int, due: int = NOON, appended: int | None = None) -> Journalled:
     return Journalled(at, TICK.encode({"due": due}), appended=due if appended is None else appended)
 
 
-def happened(at: int, book: Book, entity: str, arrival: dict[str, Any], schema_id: int | None = None) -> Journalled:
+def happened(
+    at: int, book: CatalogBook, entity: str, arrival: dict[str, Any], schema_id: int | None = None
+) -> Journalled:
     """An event or a request of ``entity`` as validation would have written it."""
     request = REQUESTS_BY_NAME.get(arrival["name"])
     if request is None:
@@ -195,7 +176,7 @@ class Outcome:
 
 
 def fold(
-    book: Book, journal: Sequence[Journalled], sizes: Iterable[int] = (), *, committed: int = 0,
+    book: CatalogBook, journal: Sequence[Journalled], sizes: Iterable[int] = (), *, committed: int = 0,
     claim_again: random.Random | None = None, start: Outcome | None = None, seconds: float = FOLD_S,
 ) -> Outcome:  # fmt: skip
     """Fold a journal as the stage does: cut, load, fold, apply, batch by batch of ``sizes`` (then all the rest).
@@ -204,7 +185,7 @@ def fold(
     it. ``start`` goes on from an earlier outcome, ``seconds`` is the time for a batch."""
     found, place = start or Outcome(), 0
     upcoming = iter(sizes)
-    partition = Partition(NUMBER, 0, committed, found.fold, {}, book)  # type: ignore[arg-type]
+    partition = Partition(NUMBER, 0, committed, found.fold, {}, book)
     while place < len(journal):
         taken = partition.cut(list(journal[place : place + next(upcoming, len(journal))]))
         reach = partition.reach(taken)
@@ -214,7 +195,7 @@ def fold(
         found.take(work)
         place += sum(record.offset() < work.to for record in taken)
         if claim_again is not None and claim_again.random() < 0.3:
-            partition = Partition(NUMBER, 0, committed, found.fold, {}, book)  # type: ignore[arg-type]
+            partition = Partition(NUMBER, 0, committed, found.fold, {}, book)
     return found
 
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from consumers.rules.loaded import LoadedStates
-from consumers.rules.rulebook import Rulebook
 from offerflow.rules.fold import ENTITIES_PER_TICK, SWEPT_PER_TICK, Failure, Fold, HalfChanged, NotLoaded
 from offerflow.rules.outcomes import Decision, Output, Refusal, Verdict
 from offerflow.rules.state import PartitionState, pack, unpack_partition
 from offerflow.rules.states import MemoryStates
+from offerflow.runtime import outside
 from offerflow.runtime.kafka.consumer import Record
 from offerflow.runtime.redis.store import Loaded, Reach
 from schemas.codec import FIRST_EVENT_ID, FRAME
 from schemas.dead_letter import DeadLetter
+from schemas.folding.book import Book
+from schemas.folding.loaded import LoadedStates
 from schemas.journal import RULESET_ACTIVATED, TICK, EventReader
 from schemas.requests import REQUESTS
 
@@ -63,7 +63,7 @@ class Partition:
 
     def __init__(
         self, number: int, next_offset: int, committed: int, fold: bytes | None, identity: Mapping[str, str],
-        rulebook: Rulebook,
+        book: Book,
     ) -> None:  # fmt: skip
         self.number = number
         self.next = next_offset
@@ -72,8 +72,8 @@ class Partition:
         self.asked_for: int | None = None
         self.owed: int | None = None
         self.ahead = 0
-        self._rulebook = rulebook
-        self._fold = Fold(number, unpack_partition(fold), rulebook.ruleset, MemoryStates())
+        self._book = book
+        self._fold = Fold(number, unpack_partition(fold), book.ruleset, MemoryStates())
         self._readers: dict[int, EventReader | None] = {}
 
     @property
@@ -129,11 +129,11 @@ class Partition:
         in force and T, but neither ``next`` nor Redis."""
         before = self._fold.state
         try:
-            return self._folded(records, loaded, reach, to, time.monotonic() + seconds, careful=False)
+            return self._folded(records, loaded, reach, to, outside.monotonic() + seconds, careful=False)
         except HalfChanged:
             self._back_to(before)
             # With the whole time again: else a failure late in it would never be reached.
-            return self._folded(records, loaded, reach, to, time.monotonic() + seconds, careful=True)
+            return self._folded(records, loaded, reach, to, outside.monotonic() + seconds, careful=True)
         except BaseException:
             self._back_to(before)
             raise
@@ -146,7 +146,7 @@ class Partition:
         fold.careful = careful
         states = fold.states = LoadedStates(loaded, reach)
         for record in records:
-            if time.monotonic() >= until and record is not records[0]:
+            if outside.monotonic() >= until and record is not records[0]:
                 work.to, work.cut = record.offset(), True
                 break
             schema_id = _schema_id(record)
@@ -273,9 +273,9 @@ class Partition:
             return self._readers[schema_id]
         if schema_id < FIRST_EVENT_ID:
             return None
-        schema = self._rulebook.schema(schema_id)
+        schema = self._book.schema(schema_id)
         reads = self._fold.rules.reads.get(schema.name)
-        reader = None if reads is None else self._rulebook.reader(schema, reads)
+        reader = None if reads is None else self._book.reader(schema, reads)
         self._readers[schema_id] = reader
         return reader
 
