@@ -2,7 +2,7 @@
 # doing so goes to stderr, so that `make demo ARGS="--exit --output json"` leaves nothing but JSON on stdout.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test check static bench lock clean
+.PHONY: help demo up down test check static bench chaos lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -40,6 +40,9 @@ static: $(READY)
 
 bench: $(READY) ## Measure throughput, latency and memory on this machine.
 	@$(BIN)/python -m bench $(ARGS)
+
+chaos: $(READY) ## Break brokers, Redis, network and workers for minutes, and judge what is left. ARGS="--help" tells more.
+	@$(BIN)/python -m tests.chaos $(ARGS)
 
 lock: $(READY) ## Choose versions anew (needs uv and npm on the PATH): Python packages, jars, and what the tests bring.
 	@command -v uv >/dev/null || { echo "make lock needs uv: python3 -m pip install uv" >&2; exit 1; }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from typing import Any
 
@@ -11,14 +12,17 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.catchup import catch_up
+from bench.guards import guards
 from bench.latency import latency
 from bench.pure import pure
+from bench.recovery import recovery
+from bench.refold import refold
 from bench.stack import running
 from bench.timers import timers
 from bench.validation import memory, validation
 from bench.webhooks import webhooks
 
-PARTS = ("pure", "timers", "validation", "catch-up", "latency", "webhooks")
+PARTS = ("pure", "timers", "validation", "catch-up", "latency", "webhooks", "recovery", "guards", "refold")
 BY_HAND = ("memory",)
 """Too long to run each time."""
 
@@ -30,6 +34,8 @@ def main() -> int:
     parser.add_argument("--millions", type=int, default=10, help="how far memory is watched (%(default)s)")
     parser.add_argument("--validation-workers", type=int, default=1)
     parser.add_argument("--rules-workers", type=int, default=1)
+    parser.add_argument("--kills", type=int, default=6, help="workers that die, one after the other (%(default)s)")
+    parser.add_argument("--brokers", type=int, default=1, help="brokers of the stack whose workers die (%(default)s)")
     parser.add_argument("--rate", type=int, default=1000, help="events per second of the steady load (%(default)s)")
     parser.add_argument("--seconds", type=float, default=25, help="length of the steady load (%(default)s)")
     parser.add_argument("--deliveries", type=int, default=20_000, help="webhooks per measurement (%(default)s)")
@@ -54,12 +60,24 @@ def main() -> int:
         console.print(f"catching up with {given.events:,} events …")
         result = catch_up(given.events, given.validation_workers, given.rules_workers)
         results["catch_up"] = _shown(console, "catch-up, both stages", result)
+    if "refold" in parts:
+        console.print(f"folding {given.events:,} events again …")
+        result = refold(given.events, os.cpu_count() or 1)
+        results["refold"] = _shown(console, "folding again, against live", result)
     if "latency" in parts:
         console.print(f"{given.rate:,} events/s for {given.seconds:g} s …")
         results["latency"] = _shown(console, "raw append to output", latency(given.rate, given.seconds))
     if "webhooks" in parts:
         console.print(f"{given.deliveries:,} deliveries to endpoints that take 100 ms …")
         results["webhooks"] = _shown(console, "webhooks, one worker", webhooks(given.deliveries))
+    if "recovery" in parts:
+        console.print(f"{given.kills} workers killed under {given.rate:,} events/s …")
+        result = recovery(given.kills, given.rate, 3, given.brokers)
+        results["recovery"] = _shown(console, "from kill -9 to full rate", result)
+    if "guards" in parts:
+        count = given.events // 5
+        console.print(f"pieces of {count:,} events with and without guards …")
+        results["guards"] = _shown(console, "what the guards cost, one worker of each stage", guards(count, 4))
     print(json.dumps(results, indent=2))
     return 0
 

@@ -30,9 +30,10 @@ class Stack:
 
     directory: Path
     told: dict[str, Any] = field(default_factory=dict)
+    brokers: int = 1
 
     def run(self, *arguments: object) -> str:
-        own = {**os.environ, "OFFERFLOW_STACK__BROKER_HEAP": BROKER_HEAP}
+        own = {**os.environ, "OFFERFLOW_STACK__BROKER_HEAP": BROKER_HEAP if self.brokers == 1 else "384m"}
         done = subprocess.run(
             [OFFERFLOW, *map(str, arguments)], cwd=self.directory, env=own, capture_output=True,
             text=True, check=False,
@@ -42,8 +43,8 @@ class Stack:
         return done.stdout
 
     def up(self, validation: int, rules: int) -> None:
-        workers = ("--validation-workers", validation, "--rules-workers", rules)
-        self.told = json.loads(self.run("up", "--detach", "--output", "json", *workers))
+        numbers = ("--validation-workers", validation, "--rules-workers", rules, "--brokers", self.brokers)
+        self.told = json.loads(self.run("up", "--detach", "--output", "json", *numbers))
 
     def processes(self) -> dict[str, psutil.Process]:
         """The running programs by name."""
@@ -58,10 +59,10 @@ class Stack:
 
 
 @contextmanager
-def running(workers: int = 0) -> Iterator[Stack]:
+def running(workers: int = 0, brokers: int = 1) -> Iterator[Stack]:
     """A stack with the bench's workspace applied and ``workers`` of each kind; gone at the end, data and all."""
     with tempfile.TemporaryDirectory(prefix="offerflow-bench-") as directory:
-        stack = Stack(Path(directory))
+        stack = Stack(Path(directory), brokers=brokers)
         try:
             # Applied with workers, since `apply` returns when they have it in force.
             stack.up(1, 1)

@@ -123,6 +123,19 @@ def write_dead_letter(topic: str, record: Record, letter: DeadLetter, component:
     return Output(topic, key, encoded, headers)
 
 
+def unstamped(value: bytes) -> tuple[str, bytes]:
+    """The id of an encoded dead letter, and its bytes without those that differ each time it is judged: the version
+    that judged, and when. Raises ValueError if it is none, or not encoded as ``write_dead_letter`` does."""
+    try:
+        fields = _codec.decode(value)
+        stamp = string(fields["version"]) + long(fields["failed_at"])
+    except Exception as error:  # whatever a decoder makes of foreign bytes
+        raise ValueError(f"no DeadLetter: {error}") from None
+    if not value.endswith(stamp):
+        raise ValueError("bytes behind the last field")
+    return fields["id"], value[: -len(stamp)]
+
+
 class _Place(msgspec.Struct, frozen=True, gc=False):
     """What all dead letters of one partition share."""
 

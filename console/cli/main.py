@@ -32,12 +32,14 @@ COMMANDS = {
     "fuse": Command(
         "console.cli.fuse:fuse", "Show whether validation holds after a change of the plan, or release it."
     ),
+    "state": Command("console.cli.state:state", "Show where states stand, adopt what workers refuse, fold anew."),
     "topics": Command("console.cli.topics:topics", "Create and check the topics of a deployment."),
     "keys": Command("console.cli.keys:keys", "Create ingest keys."),
     "offers": Command("console.cli.offers:offers", "Look at offers, pause and hold them, enter users, see results."),
     "rewards": Command("console.cli.rewards:rewards", "List rewards, say that they were paid out, take them back."),
     "webhooks": Command("console.cli.webhooks:webhooks", "Deliver what is announced by signed webhooks."),
     "user": Command("console.cli.user:user", "Look a user up, and why they did or did not get an offer."),
+    "verify": Command("console.cli.verify:verify", "Prove that states and outputs are what the journal says."),
     "config": Command("console.cli.config:config", "Show the settings in force and where each comes from."),
 }
 

@@ -13,6 +13,7 @@ import click
 from console.cli.options import Duration, dir_option, output_option, yes_option
 from console.cli.output import Progress, print_json, print_table, progress
 from console.stack import client, ready, stopping
+from console.stack.cluster import MOST_BROKERS
 from console.stack.failure import StackFailed
 from console.stack.files import StackFiles, Wanted
 from offerflow.runtime.errors import DependencyDown, OfferflowError, TryAgain
@@ -24,16 +25,25 @@ LOOK_S = 1.0
 
 @click.command()
 @click.option("--detach", is_flag=True, help="Return once everything is ready; it goes on in the background.")
-@click.option("--validation-workers", type=WORKERS, metavar="N", help="Default 1; on a running stack: no change.")
-@click.option("--rules-workers", type=WORKERS, metavar="N", help="Default 1; on a running stack: no change.")
+@click.option("--brokers", type=click.IntRange(1, MOST_BROKERS), metavar="N", help="Default 1; fixed by the data.")
+@click.option("--workers", type=WORKERS, metavar="N", help="Of each stage. Default 1; on a running stack: no change.")
+@click.option("--validation-workers", type=WORKERS, metavar="N", help="Of validation, whatever --workers says.")
+@click.option("--rules-workers", type=WORKERS, metavar="N", help="Of rules, whatever --workers says.")
 @dir_option
 @output_option
 def up(
-    detach: bool, validation_workers: int | None, rules_workers: int | None, directory: Path | None, output: str
+    detach: bool,
+    brokers: int | None,
+    workers: int | None,
+    validation_workers: int | None,
+    rules_workers: int | None,
+    directory: Path | None,
+    output: str,
 ) -> None:
     """Start Kafka, Valkey and every program, or what is not running of them.
 
-    Run again with other numbers, workers join or leave; nothing else is touched. OFFERFLOW_KAFKA__BOOTSTRAP_SERVERS
+    Run again with other numbers, workers join or leave; nothing else is touched. With three brokers one may die at any
+    time; their number is fixed by the stack's data. OFFERFLOW_KAFKA__BOOTSTRAP_SERVERS
     and OFFERFLOW_REDIS__URL name services of your own to use instead. Without --detach it stays and Ctrl-C stops the
     stack.
     """
@@ -41,7 +51,9 @@ def up(
     if not detach:
         _stop_on_signals()
     try:
-        wanted, process = client.start(files, validation_workers, rules_workers, with_parent=not detach)
+        validation = workers if validation_workers is None else validation_workers
+        rules = workers if rules_workers is None else rules_workers
+        wanted, process = client.start(files, validation, rules, brokers=brokers, with_parent=not detach)
         with progress() as say:
             state = ready.wait_ready(files, wanted, process, Holding(files, say))
         described = client.describe(files, state)
@@ -125,7 +137,8 @@ def status(directory: Path | None, output: str) -> None:
     from offerflow.runtime.positions import lag
 
     programs, reasons = _programs(files)
-    down = DependencyDown(f"Kafka is not ready: {reasons['kafka']}") if reasons.get("kafka") else None
+    away = [reasons[p["name"]] for p in programs if p["name"].startswith("kafka")]
+    down = DependencyDown(f"Kafka is not ready: {away[0]}") if away and None not in away else None
     behind: dict[str, int | None] = {"validation": None, "rules": None}
     if down is None:
         try:

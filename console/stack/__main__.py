@@ -50,6 +50,9 @@ def _supervise(files: StackFiles, stop: threading.Event) -> int:
     if ended:
         get_logger().warning("ended programs left by an earlier supervisor", programs=ended)
     identity = files.identity() or Identity(api_key=new_key())
+    wanted = files.wanted()
+    if wanted is not None and not files.has_topics():
+        identity.brokers = wanted.brokers
     files.write(identity)
     return Supervisor(files, identity, stop).run()
 

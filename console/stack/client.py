@@ -7,11 +7,12 @@ import sys
 import time
 from typing import Any
 
+import msgspec
 import psutil
 
 from console.stack.files import CHECKOUT, ProgramState, StackFiles, State, Wanted
-from console.stack.settings import local_store
-from offerflow.runtime.errors import DependencyDown
+from console.stack.settings import local_store, own_services
+from offerflow.runtime.errors import ConfigError, DependencyDown
 from offerflow.runtime.settings import Settings, load_settings
 
 
@@ -50,25 +51,50 @@ def start(
     validation: int | None = None,
     rules: int | None = None,
     *,
+    brokers: int | None = None,
     programs: bool = True,
     trickle: bool | None = None,
+    proxied: bool = False,
     with_parent: bool = False,
 ) -> tuple[Wanted, subprocess.Popen[bytes] | None]:
-    """Ask for the stack, starting its supervisor if there is none. None for a number keeps it (1 in a new stack)."""
-    load_settings()  # what is wrong in the environment is told here, not in a log
-    files.make()
+    """Ask for the stack, starting its supervisor if there is none. None for a number keeps it (1 in a new stack).
+
+    Raises ConfigError where the stack has, or is to have, another number of ``brokers`` already.
+    """
+    own_kafka, _ = own_services(load_settings())  # what is wrong in the environment is told here, not in a log
     supervised = files.supervised()
     last = files.wanted()
     before = last if supervised else None
+    brokers = _brokers(files, brokers, before, own_kafka=own_kafka)
+    files.make()
     wanted = Wanted(
         generation=max(time.time_ns(), last.generation + 1 if last else 0),
         validation=validation if validation is not None else before.validation if before else 1,
         rules=rules if rules is not None else before.rules if before else 1,
         programs=programs,
         trickle=trickle if trickle is not None else before.trickle if before else False,
+        brokers=brokers,
+        proxied=before.proxied if before else proxied,
     )
     files.write(wanted)
     return wanted, None if supervised else _spawn(files, with_parent=with_parent)
+
+
+def _brokers(files: StackFiles, asked: int | None, running: Wanted | None, *, own_kafka: bool) -> int:
+    identity = files.identity()
+    if asked is not None and own_kafka:
+        raise ConfigError(
+            f"--brokers {asked} is of no use with OFFERFLOW_KAFKA__BOOTSTRAP_SERVERS, which names a Kafka of your own;"
+            " leave out one of them"
+        )
+    there = running.brokers if running else identity.brokers if identity and files.has_topics() else None
+    if there is not None and asked not in (None, there):
+        raise ConfigError(
+            f"the stack in {files.root.parent} has {there} broker{'s' if there > 1 else ''}, which its data fixes;"
+            f" --brokers {asked} needs a stack of its own (--dir DIR), or a new start"
+            " (`offerflow down --purge` forgets this one's data)"
+        )
+    return there or asked or 1
 
 
 def _spawn(files: StackFiles, *, with_parent: bool) -> subprocess.Popen[bytes]:
@@ -91,6 +117,7 @@ def running(files: StackFiles) -> State:
 def describe(files: StackFiles, state: State) -> dict[str, Any]:
     """The one object that ``offerflow up --output json`` prints."""
     identity = files.identity()
+    proxied = {"proxied": [msgspec.to_builtins(one) for one in state.proxied]} if state.proxied else {}
     return {
         "kafka": state.kafka,
         "redis": state.redis,
@@ -101,6 +128,7 @@ def describe(files: StackFiles, state: State) -> dict[str, Any]:
         "topic_prefix": state.topic_prefix,
         "api_key": identity.api_key if identity else None,
         "logs": str(files.logs),
+        **proxied,
     }
 
 

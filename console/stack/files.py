@@ -21,10 +21,13 @@ NAME = ".offerflow"
 
 
 class Identity(msgspec.Struct):
-    """What stays the same as long as the data does: the server key and, while they are free, the ports."""
+    """What stays the same as long as the data does: the server key, the brokers and, while they are free, the ports."""
 
     api_key: str
     ports: dict[str, int] = {}
+    brokers: int = 1
+    cluster: str = ""
+    """Id of the Kafka cluster; empty until its storage is to be formatted."""
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -37,6 +40,10 @@ class Wanted(msgspec.Struct, frozen=True):
     """False: only the services (broker and Valkey), for tests that bring their own programs."""
     trickle: bool = False
     """A simulator that keeps a little traffic flowing: the demo's."""
+    brokers: int = 1
+    """Read when the stack starts, like ``proxied``."""
+    proxied: bool = False
+    """Brokers listen a second time, for clients that come through a proxy."""
 
 
 class ProgramState(msgspec.Struct):
@@ -48,6 +55,16 @@ class ProgramState(msgspec.Struct):
     log: str
     url: str | None = None
     leaving: bool = False
+    address: str | None = None
+    """Of a broker: where clients reach it."""
+
+
+class ProxiedPort(msgspec.Struct):
+    """A broker listens at ``listens`` and tells clients that come there to go to ``told``."""
+
+    broker: int
+    listens: int
+    told: int
 
 
 class Failure(msgspec.Struct):
@@ -71,6 +88,7 @@ class State(msgspec.Struct):
     counted: tuple[int, int] | None = None
     """(done, total) of ``doing``, where that can be counted."""
     programs: list[ProgramState] = []
+    proxied: list[ProxiedPort] = []
     failure: Failure | None = None
 
 
@@ -103,9 +121,13 @@ class StackFiles:
     def logs(self) -> Path:
         return self.root / "logs"
 
-    @property
-    def kafka(self) -> Path:
-        return self.root / "kafka"
+    def broker(self, name: str) -> Path:
+        """Folder of one broker, named as its program is."""
+        return self.root / name
+
+    def has_topics(self) -> bool:
+        """Whether a broker has data here, which fixes how many there are."""
+        return any(self.root.glob("kafka*/data/meta.properties"))
 
     @property
     def valkey(self) -> Path:
@@ -122,7 +144,7 @@ class StackFiles:
     def make(self) -> None:
         """Create the directories. The whole tree is for its owner alone: it holds the server key and events."""
         self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for directory in (self.logs, self.kafka, self.valkey):
+        for directory in (self.logs, self.valkey):
             directory.mkdir(exist_ok=True)
 
     def identity(self) -> Identity | None:

@@ -66,15 +66,22 @@ def all_of(states: Iterable[ProgramState], settings: Settings) -> dict[str, str 
             return "not running; the supervisor is about to start it again"
         if state.url is not None:
             return program(state.url)
-        ask_service = {"kafka": kafka, "valkey": redis}.get(state.name)
-        return ask_service(settings) if ask_service else None  # the simulator: running is all there is
+        if state.address is not None:
+            at_it = settings.kafka.model_copy(update={"bootstrap_servers": state.address})
+            return kafka(settings.model_copy(update={"kafka": at_it}))
+        return redis(settings) if state.name == "valkey" else None  # the simulator: running is all there is
 
     states = list(states)
     with ThreadPoolExecutor(max(1, len(states)), "probe") as pool:
         return dict(zip((s.name for s in states), pool.map(ask, states), strict=True))
 
 
-def kafka_or_raise(settings: Settings) -> None:
-    why = kafka(settings)
-    if why is not None:
-        raise KafkaDown(why)
+def kafka_or_raise(settings: Settings, brokers: int = 1) -> None:
+    """Raises KafkaDown unless at least so many brokers are there."""
+    from offerflow.runtime.kafka.admin import Admin
+
+    admin = Admin(settings)
+    admin.cluster_id()
+    found = admin.brokers()
+    if found < brokers:
+        raise KafkaDown(f"{found} of {brokers} brokers of Kafka at {settings.kafka.bootstrap_servers} are there")

@@ -21,7 +21,8 @@ LOG_LIMIT = 20 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Program:
-    """``url`` is the base of its ``/readyz`` and ``/metrics``; None for the services, which are asked otherwise."""
+    """``url`` is the base of its ``/readyz`` and ``/metrics``; None for the services, which are asked otherwise: a
+    broker at its ``address``."""
 
     name: str
     command: list[str]
@@ -29,6 +30,7 @@ class Program:
     log: Path
     environment: dict[str, str] = field(default_factory=dict)
     url: str | None = None
+    address: str | None = None
     stop_seconds: float = 30.0
 
 
@@ -65,7 +67,9 @@ class Child:
     def state(self) -> ProgramState:
         program = self.program
         leaving = self._kill_at is not None
-        return ProgramState(program.name, self.pid, self.restarts, str(program.log), program.url, leaving)
+        return ProgramState(
+            program.name, self.pid, self.restarts, str(program.log), program.url, leaving, program.address
+        )
 
     def hurry(self) -> None:
         """Start at the next turn even if the back-off says to wait."""

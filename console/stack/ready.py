@@ -19,7 +19,6 @@ from offerflow.runtime.settings import Settings
 POLL_S = 0.1
 READY_WITHIN_S = 180.0
 DEATHS_BEFORE_READY = 3
-SERVICES = ("kafka", "valkey")
 LEAVING = "is leaving"
 
 
@@ -87,9 +86,9 @@ def _not_ready(files: StackFiles, state: State, wanted: Wanted) -> dict[str, str
     """Name to reason for what is not ready yet, programs that are still leaving included."""
     expected = {f"validation-{n}" for n in range(1, wanted.validation + 1)}
     expected |= {f"rules-{n}" for n in range(1, wanted.rules + 1)} | {*FOLLOWERS, "ingest", "console"}
-    expected = (expected if wanted.programs else set()) | {*SERVICES, "simulator"}
-    extra = [p for p in state.programs if p.leaving or p.name not in expected]
-    services = [p for p in state.programs if p.name in SERVICES]
+    expected = (expected if wanted.programs else set()) | {"simulator"}
+    services = [p for p in state.programs if p.name == "valkey" or p.address is not None]
+    extra = [p for p in state.programs if p.leaving or (p.name not in expected and p not in services)]
     programs = [p for p in state.programs if p not in services and p not in extra]
     settings = connect(files)
     # A question to a service costs a connection: asked last, when there is nothing else to wait for.

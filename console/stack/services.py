@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from console.stack import client, ready, stopping
+from console.stack.cluster import MOST_BROKERS
 from console.stack.files import StackFiles
 from offerflow.runtime.errors import OfferflowError
 
@@ -20,7 +21,9 @@ from offerflow.runtime.errors import OfferflowError
 @click.argument("action", type=click.Choice(["up", "down"]))
 @click.option("--dir", "directory", type=click.Path(path_type=Path), required=True)
 @click.option("--purge", is_flag=True, help="With down: remove the data too.")
-def main(action: str, directory: Path, purge: bool) -> None:
+@click.option("--brokers", type=click.IntRange(1, MOST_BROKERS), metavar="N", help="Default 1; fixed by the data.")
+@click.option("--proxied", is_flag=True, help="A second listener per broker, for a proxy to stand before.")
+def main(action: str, directory: Path, purge: bool, brokers: int | None, proxied: bool) -> None:
     files = StackFiles.find(directory)
     try:
         if action == "down":
@@ -28,7 +31,7 @@ def main(action: str, directory: Path, purge: bool) -> None:
             if purge:
                 stopping.purge(files)
             return
-        wanted, process = client.start(files, programs=False)
+        wanted, process = client.start(files, brokers=brokers, programs=False, proxied=proxied)
         state = ready.wait_ready(files, wanted, process)
     except OfferflowError as error:
         click.echo(f"error: {error}", err=True)

@@ -10,13 +10,13 @@ import sys
 import threading
 import time
 
-from console.stack import jars, probe
-from console.stack.broker import broker
+from console.stack import cluster, jars, probe
+from console.stack.broker import Node
 from console.stack.failure import StackFailed
-from console.stack.files import CHECKOUT, Failure, Identity, StackFiles, State, Wanted
+from console.stack.files import CHECKOUT, Failure, Identity, ProxiedPort, StackFiles, State, Wanted
 from console.stack.ports import HOST, keep_or_choose
 from console.stack.program import MARK, Child, last_lines
-from console.stack.roster import Roster
+from console.stack.roster import FOLLOWERS, Roster
 from console.stack.settings import local_store, own_services
 from console.stack.valkey import valkey
 from offerflow.runtime.errors import KafkaDown, OfferflowError, RedisDown
@@ -40,12 +40,13 @@ class Supervisor:
         self._identity = identity
         self._stop = stop
         self._own_kafka, self._own_redis = own_services(load_settings())
+        self._wanted = files.wanted() or Wanted(generation=0)
+        self._nodes: list[Node] = []
         self._settings = self._addresses()
         self._roster = Roster(files, identity, self._settings)
         self._services: list[Child] = []
         self._programs: list[Child] = []
         self._leaving: list[Child] = []
-        self._wanted = files.wanted() or Wanted(generation=0)
         self._state = State(
             generation=self._wanted.generation,
             phase="starting",
@@ -54,6 +55,7 @@ class Supervisor:
             redis=self._settings.redis.url,
             topic_prefix=self._settings.topic_prefix,
             partitions=self._settings.partitions,
+            proxied=[ProxiedPort(n.number, n.proxied.listens, n.proxied.told) for n in self._nodes if n.proxied],
         )
 
     def run(self) -> int:
@@ -85,8 +87,9 @@ class Supervisor:
         ports = self._identity.ports
         own: dict[str, object] = local_store(self._files, load_settings())
         if not self._own_kafka:
-            keep_or_choose(ports, "kafka.controller", check=True)
-            own["kafka"] = {"bootstrap_servers": f"{HOST}:{keep_or_choose(ports, 'kafka', check=True)}"}
+            self._nodes = cluster.nodes(self._identity, proxied=self._wanted.proxied)
+            self._identity.cluster = self._identity.cluster or cluster.new_id()
+            own["kafka"] = {"bootstrap_servers": ",".join(node.address for node in self._nodes)}
         if not self._own_redis:
             own["redis"] = {"url": f"redis://{HOST}:{keep_or_choose(ports, 'valkey', check=True)}/0"}
         self._files.write(self._identity)
@@ -100,10 +103,10 @@ class Supervisor:
             self._say("starting", "checking the broker's jars")
             paths = jars.class_path(lambda *counted: self._say("starting", "fetching the broker's jars", counted))
             self._say("starting", "starting Kafka")
-            program = broker(
-                self._files, paths, self._settings.stack.broker_heap, ports["kafka"], ports["kafka.controller"]
-            )
-            self._services.append(Child(program, self._files.root))
+            stack = self._settings.stack
+            heap = stack.broker_heap if "broker_heap" in stack.model_fields_set else None
+            brokers = cluster.programs(self._files, paths, heap, self._nodes, self._identity.cluster)
+            self._services += [Child(program, self._files.root) for program in brokers]
         self._await_redis()
 
     def _await_redis(self) -> None:
@@ -130,8 +133,9 @@ class Supervisor:
                 raise StackFailed(f"the job that makes the topics was killed by signal {-code}{self._tails()}")
 
     def _topics_job(self) -> tuple[int, str]:
-        job = subprocess.Popen(
-            [sys.executable, "-m", "console.stack.topics_job"], cwd=CHECKOUT, env=self._environment(),
+        command = [sys.executable, "-m", "console.stack.topics_job", str(len(self._nodes))]
+        job = subprocess.Popen(  # noqa: S603 - our own module
+            command, cwd=CHECKOUT, env=self._environment(),
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         try:
@@ -209,7 +213,8 @@ class Supervisor:
             get_logger().warning("cannot write the state of the stack", why=str(error))
 
     def _end_all(self) -> None:
-        """What makes events first, then rules, then validation, then the services: nobody loses what it depends on."""
+        """What makes events first, then rules, then validation and what reads decisions, then the services: nobody
+        loses what it depends on."""
         self._say("stopping", "stopping")
         for tier in self._tiers():
             for child in tier:
@@ -225,11 +230,13 @@ class Supervisor:
         def stage(*starts: str) -> list[Child]:
             return [c for c in (*self._programs, *self._leaving) if c.program.name.startswith(starts)]
 
-        kafka_last = sorted(self._services, key=lambda child: child.program.name, reverse=True)
+        # All brokers at once: half of them could not agree on who leads, and would wait for the others.
+        brokers = [child for child in self._services if child.program.address is not None]
         return [
             stage("simulator"),
             stage("ingest", "console"),
             stage("rules"),
-            stage("validation"),
-            *([child] for child in kafka_last),
+            stage("validation", *FOLLOWERS),
+            [child for child in self._services if child not in brokers],
+            brokers,
         ]

@@ -1,4 +1,4 @@
-"""One attempt to find Kafka answering and its topics made: ``python -m console.stack.topics_job``.
+"""One attempt to find Kafka answering and its topics made: ``python -m console.stack.topics_job BROKERS``.
 
 A process of its own, so that nothing the Kafka client does can take the supervisor with it. Exits 0 when done; else
 prints why on stderr and exits with the error's code.
@@ -19,7 +19,7 @@ def main() -> int:
     settings = load_settings()
     configure_logs(settings.log, "topics")
     try:
-        kafka_or_raise(settings)
+        kafka_or_raise(settings, int(sys.argv[1]))
         create_topics(settings)
     except OfferflowError as error:
         sys.stderr.write(f"{error}\n")

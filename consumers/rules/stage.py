@@ -16,7 +16,9 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Mapping
+from typing import Any
 
+from consumers.rules import guards
 from consumers.rules.claim import STAGE, Claims
 from consumers.rules.clock import Clock
 from consumers.rules.counts import count, count_replayed
@@ -33,8 +35,7 @@ from offerflow.runtime.redis.store import Apply, Loaded, Reach, StateStore
 from offerflow.runtime.settings import Settings
 from offerflow.runtime.steps import Step
 from offerflow.runtime.topics import RAW, commit_metadata
-from schemas.announce import Announcer
-from schemas.dead_letter import write_dead_letter
+from schemas.folding.announced import Announced
 from schemas.folding.partition import FOLD_S, Partition, Work
 from schemas.journal import TICK
 
@@ -55,8 +56,7 @@ class RulesStage:
         self._claims = Claims(settings, admin, store, self._rulebook)
         self._producer = TransactionalProducer(settings, settings.topic(f"{settings.worker}.producer"), STAGE)
         self._consumer = GroupConsumer(settings, settings.group(STAGE), settings.worker, self)
-        self._announce = Announcer(settings)
-        self._dead_letters = settings.topic("dead-letter")
+        self._announced = Announced(settings)
         self._journal = settings.topic("journal")
         self._follower = follower
         self._clock = Clock(settings, store, self._raw_topics)
@@ -109,7 +109,7 @@ class RulesStage:
             raise
         except Disturbed as error:
             get_logger().warning("transaction disturbed; claiming again", why=str(error))
-            self._disturbed = set(self._partitions)
+            self._disturbed = guards.in_doubt(self._partitions)
         for place, end in batch.ends.items():
             partition = self._partitions.get(place)
             if partition is not None and place not in self._disturbed and end > partition.next:
@@ -181,7 +181,7 @@ class RulesStage:
             partition = self._partitions.get(place)
             if partition is None or place in self._disturbed:
                 continue
-            fresh = [record for record in records if record.offset() >= partition.next]
+            fresh = guards.unread(records, partition)
             now = partition.cut(fresh)
             if len(now) < len(fresh):
                 moved.add(place)
@@ -201,7 +201,7 @@ class RulesStage:
         loaded = {}
         for place in taken:
             answer = answers[place[1]]
-            if answer.next == self._partitions[place].next and answer.dirty is None:
+            if guards.stands(answer, self._partitions[place]) and guards.whole(answer):
                 loaded[place] = answer
             else:
                 get_logger().warning("Redis is not where I left it; claiming again", partition=place[1],
@@ -215,12 +215,8 @@ class RulesStage:
         failed_at = int(outside.wall() * 1000)
         for place, done in work.items():
             partition = self._partitions[place]
-            outputs += [self._announce(output) for output in done.outputs]
-            outputs += [
-                write_dead_letter(self._dead_letters, record, letter, STAGE, failed_at)
-                for record, letter in done.dead_letters
-            ]
-            if done.to > partition.committed:
+            outputs += self._announced(done, failed_at)
+            if guards.advances(done.to, partition):
                 offsets[place] = (done.to, commit_metadata(partition.identity["topic_id"], done.to))
         ticks = self._ticks(work)
         outputs += [
@@ -228,13 +224,17 @@ class RulesStage:
         ]
         if not offsets and not ticks:
             return
-        self._producer.publish(outputs, offsets, self._consumer.group_metadata)
+        self._producer.publish(outputs, offsets, self._fence())
         for place, (to, _) in offsets.items():
             self._partitions[place].committed = to
         for place, due in ticks.items():
             self._partitions[place].asked_for, self._partitions[place].owed = due, None
         for place, done in work.items():
             count(done, self._partitions[place].offers)
+
+    def _fence(self) -> Any | None:
+        """The generation of the group that a commit belongs to: the broker takes none of a member that was replaced."""
+        return self._consumer.group_metadata
 
     def _ticks(self, work: Mapping[Place, Work]) -> dict[Place, int]:
         """The ticks to append now: one at a time for each partition, none where records are folded again."""
@@ -243,8 +243,7 @@ class RulesStage:
         for place, partition in self._partitions.items():
             due = partition.owed or passable.get(place[1])
             at = work[place].to if place in work else partition.next
-            may = partition.asked_for is None and at >= partition.committed and place not in self._disturbed
-            if due is not None and may:
+            if due is not None and guards.may_tick(partition, at, place in self._disturbed):
                 ticks[place] = due
         return ticks
 
@@ -260,7 +259,7 @@ class RulesStage:
         answers = self._applied(batches)
         steps.reached(Step.APPLIED)
         for place, done in work.items():
-            if answers[place[1]] in ("ok", "done"):
+            if guards.applied(answers[place[1]]):
                 self._partitions[place].next = done.to
                 self._ends.pop(place, None)
             else:
@@ -305,15 +304,17 @@ class RulesStage:
         """Notice a Redis that went back where there is no traffic, and show the lag."""
         self._looked = outside.monotonic()
         self._lag_records.show(self._consumer.behind({place: p.next for place, p in self._partitions.items()}))
+        self._claims.look()
         found = self._store.positions(place[1] for place in self._partitions)
         for place, partition in self._partitions.items():
-            if found[place[1]] != partition.next:
+            if guards.went_back(found[place[1]], partition):
                 get_logger().warning("Redis is not where I left it; claiming again", partition=place[1],
                                      mine=partition.next, found=found[place[1]])  # fmt: skip
                 self._disturbed.add(place)
 
     def _claim_again(self, batch: Batch) -> None:
         """Claim what was disturbed, and forget what was read of it: it lies beyond where it will be read from."""
+        # First of all: a transaction of ours that is still open would hide where the group stands.
         self._producer.settle()
         wanted = sorted(place for place in self._disturbed if place in self._partitions)
         for place in wanted:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from consumers.validation.judging import STAGE
 from consumers.validation.seen import Ledger, resume
 from offerflow.runtime import metrics, outside
-from offerflow.runtime.claims import committed_positions
+from offerflow.runtime.claims import claiming, committed_positions, look
 from offerflow.runtime.kafka.admin import Admin, Place
 from offerflow.runtime.kafka.transactional import Output
 from offerflow.runtime.settings import Settings
@@ -27,12 +27,16 @@ class Claims:
         self.committed: dict[Place, int] = {}
         self.serials: dict[Place, int] = {}
         self.ledger = Ledger()
+        self._partitions = metrics.PartitionsGauge(STAGE)
 
     def claim(self, places: list[Place]) -> None:
         """Raises Refused where a guard of the protocol does not hold."""
-        committed, topics = committed_positions(self._settings, self._admin, STAGE, places)
-        starts = self._admin.starts(places)
-        found = load_snapshots(self._settings, {partition for _, partition in places})
+        with claiming(STAGE):
+            # Before the offsets, with which they are committed: so counts are never ahead of the position, even if the
+            # last owner goes on meanwhile.
+            found = load_snapshots(self._settings, {partition for _, partition in places})
+            committed, topics = committed_positions(self._settings, self._admin, STAGE, places)
+            starts = self._admin.starts(places)
         self._topic_ids.update({topic.name: topic.id for topic in topics.values()})
         for place in places:
             mine = place in found and found[place].worker == self._settings.worker
@@ -40,7 +44,16 @@ class Claims:
             self.ledger.take(place, snapshot, fresh=not mine)
             self.next[place], self.committed[place] = snapshot.next, committed[place]
             self.serials[place] = snapshot.serial
-        metrics.claims.labels("claimed").inc(len(places))
+        metrics.claims.labels(STAGE, "carried_on").inc(len(places))
+
+    def expect(self, topics: Iterable[str]) -> None:
+        """What the group reads from now on, of which every partition should have an owner."""
+        self._partitions.show({topic.name: topic.partitions for topic in self._admin.topics(topics).values()})
+
+    def look(self) -> None:
+        """Whether the topics are what they were, asked now and then. Raises Refused."""
+        read = {topic for topic, _ in self.next}
+        look(self._settings, self._admin, {name: self._topic_ids[name] for name in read})
 
     def drop(self, places: Iterable[Place]) -> None:
         gone = list(places)

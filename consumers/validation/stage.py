@@ -96,6 +96,11 @@ class ValidationStage:
                 self._follower.report()
                 self.turn()
             self._save(self._ledger.dirty())
+        except BaseException:
+            # Leaving tells of partitions revoked: what was counted of a batch that failed must not be written then, nor
+            # may a process that was fenced make its producer anew, which would fence the one that has its place.
+            self._disturbed = True
+            raise
         finally:
             self._hold.over()
             self._consumer.leave()
@@ -125,6 +130,7 @@ class ValidationStage:
         if outside.monotonic() - self._looked > LOOK_S:
             self._looked = outside.monotonic()
             self._lag_records.show(self._consumer.behind(self._claims.next))
+            self._claims.look()
         if self._claims.next and not self._disturbed and self._hold.reason is None:
             self._program.health.ready(partitions=len(self._claims.next), catalog=self._view.serial)
 
@@ -328,6 +334,7 @@ class ValidationStage:
         self._view = compile_view(self._settings, self._admin, self._follower.catalog, self._schema_ids)
         topics = tuple(sorted(self._view.channels))
         if topics != self._subscribed:
+            self._claims.expect(topics)
             self._consumer.subscribe(topics)
             self._subscribed = topics
         self._adopt()

@@ -39,7 +39,11 @@ class KafkaDown(DependencyDown):
 
 
 class RedisDown(DependencyDown):
-    pass
+    """``why`` is the closed label of ``offerflow_redis_errors_total``."""
+
+    def __init__(self, message: str, why: str = "unreachable") -> None:
+        super().__init__(message)
+        self.why = why
 
 
 class StoreDown(DependencyDown):

@@ -6,6 +6,7 @@ Labels are closed sets or names from the event plan, never what a user sent. Tim
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -56,7 +57,25 @@ stream_time_lag_seconds = Gauge(
     "offerflow_stream_time_lag_seconds", "How long the first timer of a partition has been due", ["partition"]
 )
 
-claims = Counter("offerflow_claims_total", "Claims of a partition", ["outcome"])
+claims = Counter(
+    "offerflow_claims_total", "Claims of a partition, or of several that came to nothing", ["stage", "outcome"]
+)
+claim_seconds = Histogram(
+    "offerflow_claim_seconds", "Time for a claim, of all partitions gained at once", ["stage"], buckets=LATENCY
+)
+refusals = Counter("offerflow_refusals_total", "Claims that a guard refused", ["stage", "reason"])
+partitions = Gauge(
+    "offerflow_partitions", "Partitions of a stage's input; each should be in offerflow_lag_records", ["stage", "topic"]
+)
+redis_errors = Counter("offerflow_redis_errors_total", "Calls that Redis did not answer, or refused", ["why"])
+redis_memory_bytes = Gauge("offerflow_redis_memory_bytes", "What Redis uses, as the rules workers see it")
+redis_memory_limit_bytes = Gauge("offerflow_redis_memory_limit_bytes", "Its maxmemory, beyond which it takes no writes")
+consistency_mismatches = Counter(
+    "offerflow_consistency_mismatches_total", "Differences that the last verification found", ["check", "kind"]
+)
+consistency_verified = Gauge(
+    "offerflow_consistency_verified_timestamp_seconds", "When the last verification ended", ["check"]
+)
 apply_rejections = Counter("offerflow_apply_rejections_total", "Batches Redis refused because its position moved")
 replayed_records = Counter("offerflow_replayed_records_total", "Records folded again below the committed offset")
 suppressed_outputs = Counter("offerflow_suppressed_outputs_total", "Outputs computed again and thrown away")
@@ -78,27 +97,50 @@ webhook_breaker = Gauge("offerflow_webhook_breaker", "0 closed, 1 half open, 2 o
 
 
 class LagGauge:
-    """The lag of one stage's partitions. A partition that is no longer ours is no longer shown by us."""
+    """The lag of one stage's partitions. A partition that is no longer ours is no longer shown by us, nor is what an
+    earlier session of this program had."""
+
+    _shown: ClassVar[dict[str, set[str]]] = {}
 
     def __init__(self, stage: str) -> None:
         self._stage = stage
-        self._shown: set[str] = set()
+        self.show({})
 
     def show(self, behind: Mapping[tuple[str, int], int]) -> None:
         """``behind``: (topic, partition) to offsets."""
         shown = {f"{topic}/{partition}": offsets for (topic, partition), offsets in behind.items()}
-        for label in self._shown - shown.keys():
+        for label in self._shown.get(self._stage, set()) - shown.keys():
             lag_records.remove(self._stage, label)
         for label, offsets in shown.items():
             lag_records.labels(self._stage, label).set(offsets)
-        self._shown = set(shown)
+        self._shown[self._stage] = set(shown)
+
+
+class PartitionsGauge:
+    """How many partitions the inputs of one stage have, whoever owns them. An input that is none any more is no longer
+    shown."""
+
+    _shown: ClassVar[dict[str, set[str]]] = {}
+
+    def __init__(self, stage: str) -> None:
+        self._stage = stage
+
+    def show(self, numbers: Mapping[str, int]) -> None:
+        """``numbers``: by the full name of the topic."""
+        for topic in self._shown.get(self._stage, set()) - numbers.keys():
+            partitions.remove(self._stage, topic)
+        for topic, number in numbers.items():
+            partitions.labels(self._stage, topic).set(number)
+        self._shown[self._stage] = set(numbers)
 
 
 class TimeGauge:
-    """The timers of the partitions that are ours, as Redis has them."""
+    """The timers of the partitions that are ours, as Redis has them; not those of an earlier session."""
+
+    _shown: ClassVar[set[str]] = set()
 
     def __init__(self) -> None:
-        self._shown: set[str] = set()
+        self.show({}, 0)
 
     def show(self, timers: Mapping[int, tuple[int | None, int]], now: int) -> None:
         """``timers``: partition to when its first timer fires, if there is one, and how many entities have some."""
@@ -109,4 +151,4 @@ class TimeGauge:
         for label, (first, number) in shown.items():
             timers_pending.labels(label).set(number)
             stream_time_lag_seconds.labels(label).set(0 if first is None else max(0, now - first) / 1000)
-        self._shown = set(shown)
+        TimeGauge._shown = set(shown)

@@ -45,7 +45,8 @@ def create_topics(settings: Settings, raw_topics: Iterable[str] = ()) -> list[st
     Topics with less room for a record than _WRITTEN says are given more; nothing is lowered.
 
     Idempotent. Returns the full names of the topics it made. Raises Refused if the journal exists with another
-    number of partitions than the settings say, KafkaDown if there is no broker.
+    number of partitions than the settings say, or if offsets are gone from a deployment that has worked; KafkaDown if
+    there is no broker.
     """
     admin = Admin(settings)
     wanted = {**_FIXED, **dict.fromkeys(raw_topics, _RAW_CONFIG)}
@@ -70,9 +71,39 @@ def create_topics(settings: Settings, raw_topics: Iterable[str] = ()) -> list[st
             f"the journal {journal.name} has {journal.partitions} partitions, the settings say {settings.partitions};"
             " the number is never altered: set OFFERFLOW_PARTITIONS to what the journal has",
         )
-    commit_first(settings, admin, "validation", [there[names[name]] for name in wanted if name.startswith("raw.")])
+    raw = [there[names[name]] for name in wanted if name.startswith("raw.")]
+    if _worked(admin, journal):
+        _refuse_lost(settings, admin, "validation", [topic for topic in raw if topic.name in map(settings.topic, RAW)])
+        _refuse_lost(settings, admin, "rules", [journal])
+    commit_first(settings, admin, "validation", raw)
     commit_first(settings, admin, "rules", [journal])
     return created
+
+
+def _worked(admin: Admin, journal: TopicInfo) -> bool:
+    """Whether anything was ever written to the journal, which needs that the first commits were made."""
+    return any(admin.written((journal.name, partition) for partition in range(journal.partitions)).values())
+
+
+def _refuse_lost(settings: Settings, admin: Admin, stage: str, topics: Iterable[TopicInfo]) -> None:
+    """Raises Refused for partitions with records whose first commit was made and is gone. To begin at the start of the
+    log would judge and publish everything again. The last partitions of a raw topic may be new."""
+    places = {topic.name: [(topic.name, partition) for partition in range(topic.partitions)] for topic in topics}
+    every = [place for found in places.values() for place in found]
+    known, ends = admin.committed(settings.group(stage), every), admin.written(every)
+    for name, found in places.items():
+        last = max((partition for topic, partition in known if topic == name), default=len(found))
+        new = range(last, len(found)) if stage == "validation" else ()
+        lost = [p for _, p in found if (name, p) not in known and ends[name, p] and p not in new]
+        if lost:
+            raise Refused(
+                "offset_absent",
+                f"group {settings.group(stage)} has no committed offset for {name}, partitions"
+                f" {', '.join(map(str, lost))}, but the deployment has worked: the offsets expired (`offsets.retention"
+                ".minutes` of the broker) or were deleted, which happens with a topic too, and to begin at the start"
+                " would publish everything again. `offerflow state show` tells where everything stands, `offerflow"
+                " state adopt` sets offsets that you know to be right",
+            )
 
 
 def _make_room(admin: Admin, wanted: Mapping[str, int]) -> None:

@@ -31,7 +31,8 @@ class Work:
     """What folding a batch of one partition came to. ``states`` by entity, with their ``timers`` and whether they are
     in offers (``opened``) where that changed; ``fold`` if it moved. ``to`` is the position after it: where a tick or
     the time ended the batch early (``cut``), that of the first record left. Everything else is of records at or above
-    the committed offset; ``failed`` are those on which the rules failed."""
+    the committed offset; ``sources`` are the records that ``outputs`` come of, one for each; ``failed`` those on which
+    the rules failed."""
 
     start: int
     to: int
@@ -41,6 +42,7 @@ class Work:
     fold: bytes | None = None
     cut: bool = False
     outputs: list[Output] = field(default_factory=list)
+    sources: list[Record] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
     rewards: list[tuple[str, str]] = field(default_factory=list)
     duplicates: list[str] = field(default_factory=list)
@@ -224,7 +226,7 @@ class Partition:
         fresh = offset >= self.committed
         work.ticks += fresh
         for _, decision in passed.decisions:
-            self._add(decision, work, fresh=fresh)
+            self._add(decision, record, work, fresh=fresh)
         if passed.failures:
             # One dead letter, since its id is made of the record's coordinates.
             first, more = passed.failures[0], len(passed.failures) - 1
@@ -233,7 +235,7 @@ class Partition:
 
     def _decided(self, decision: Decision, record: Record, work: Work, name: str, source: str) -> None:
         fresh = record.offset() >= self.committed
-        self._add(decision, work, fresh=fresh)
+        self._add(decision, record, work, fresh=fresh)
         if not fresh:
             work.replayed += 1
         elif decision.verdict is Verdict.CONFLICT:
@@ -246,9 +248,11 @@ class Partition:
         elif decision.late:
             work.late.append(name)
 
-    def _add(self, decision: Decision, work: Work, *, fresh: bool) -> None:
+    def _add(self, decision: Decision, record: Record, work: Work, *, fresh: bool) -> None:
         if fresh:
-            work.outputs += decision.outputs
+            if decision.outputs:
+                work.outputs += decision.outputs
+                work.sources += [record] * len(decision.outputs)
             work.refusals += decision.refusals
             work.rewards += decision.rewards
         else:

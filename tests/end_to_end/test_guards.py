@@ -1,29 +1,55 @@
-"""What a worker must not guess about: it refuses, says why, writes nothing, and goes on once it is put right."""
+"""What a worker must not guess about: it refuses, says why, writes nothing, and goes on once its advice was taken."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewPartitions  # type: ignore[attr-defined]
 from redis import Redis
 
 from tests.deployment import Deployment, Program, offsets
 from tests.end_to_end.coffee import RAW, WORKSPACE, Traffic
+from tests.redis_server import redis_server
 from tests.waiting import until
 
 pytestmark = pytest.mark.broker
+DAMAGE = """
+redis.call('HSET', KEYS[1], 'dirty', 'half')
+for n = 10, 19 do redis.call('DEL', ARGV[1] .. ':st:' .. n) end
+"""
 
 
-def _idle(deployment: Deployment) -> tuple[Program, Program]:
+def _idle(deployment: Deployment, **rules: str) -> tuple[Program, Program]:
     """A deployment that has worked and has nothing left to do: its validation and its rules worker."""
     deployment.create_topics()
     deployment.apply(WORKSPACE)
-    programs = deployment.validation(), deployment.rules()
+    programs = deployment.validation(), deployment.rules(**rules)
     _send(deployment, 41, 1000)
-    deployment.wait_idle(RAW)
+    _rest(deployment, rules.get("OFFERFLOW_REDIS__URL"))
     return programs
+
+
+def _rest(deployment: Deployment, redis: str | None = None) -> None:
+    """Wait until Redis has folded everything as well: Kafka knows of a batch before Redis does, so that damage done
+    between the two would meet a worker in mid-step."""
+    deployment.wait_idle(RAW)
+
+    def folded() -> bool:
+        ends = offsets(deployment.services.kafka, deployment.prefix + "journal", None)
+        with Redis.from_url(redis or deployment.services.redis) as client:
+            stands = {p: int(client.hget(f"{_tag(deployment, p)}:meta", "next") or 0) for p in ends}  # type: ignore[arg-type]
+        return all(stands[partition] == end for partition, (_, end) in ends.items())
+
+    until(folded, "Redis to have folded the journal", 60)
+
+
+def _tag(deployment: Deployment, partition: int) -> str:
+    return f"{{of:{deployment.prefix}journal:{partition}}}"
 
 
 def _send(deployment: Deployment, seed: int, count: int) -> None:
@@ -55,15 +81,27 @@ def _committed(deployment: Deployment, stage: str, topic: str) -> TopicPartition
         consumer.close()
 
 
-def _refuses(program: Program, word: str) -> None:
+def _done(deployment: Deployment, ask: Callable[[AdminClient], Mapping[Any, Any]]) -> None:
+    """Ask the broker for changes, and wait for all of them."""
+    admin = AdminClient({"bootstrap.servers": deployment.services.kafka})
+    for future in ask(admin).values():
+        future.result(30)
+
+
+def _refuses(program: Program, words: str, by: str = "refusing") -> None:
     def why() -> str:
         try:
             return str(httpx.get(f"{program.url}/readyz", timeout=5).json().get("why", ""))
         except httpx.TransportError:
             return ""
 
-    until(lambda: "refusing" in why() and word in why(), f"{program.name} to refuse: {word}", 60, program.tail)
+    until(lambda: by in why() and words in why(), f"{program.name} to say: {words}", 60, program.tail)
     assert program.process.poll() is None
+
+
+def _advised(deployment: Deployment, *command: str) -> None:
+    done = deployment.command(*command, "--yes")
+    assert done.returncode == 0, done.stderr
 
 
 def _right(deployment: Deployment) -> None:
@@ -72,36 +110,65 @@ def _right(deployment: Deployment) -> None:
     assert not examined.report, str(examined.report)
 
 
-@pytest.mark.parametrize(("stage", "topic"), [("rules", "journal"), ("validation", "raw.backend")])
-def test_an_offset_moved_by_hand(deployment: Callable[..., Deployment], stage: str, topic: str) -> None:
-    """Backwards, it would double outputs; the worker refuses until the true offset is back, and nothing is doubled."""
+def test_an_offset_of_validation_moved_by_hand(deployment: Callable[..., Deployment]) -> None:
+    """Backwards, it would double events; the worker refuses until the true offset is back with its metadata."""
     made = deployment()
-    programs = dict(zip(("validation", "rules"), _idle(made), strict=True))
-    assert programs[stage].stop() == 0
-    true = _committed(made, stage, topic)
-    _commit(made, stage, TopicPartition(true.topic, true.partition, 2))
-    refusing = made.start(f"consumers.{stage}", f"{stage}-2")
+    validation, _ = _idle(made)
+    assert validation.stop() == 0
+    true = _committed(made, "validation", "raw.backend")
+    _commit(made, "validation", TopicPartition(true.topic, true.partition, 2))
+    refusing = made.validation(2)
     _refuses(refusing, "committed offset")
     _send(made, 42, 300)
     assert refusing.stop() == 0
-    _commit(made, stage, true)
-    made.start(f"consumers.{stage}", f"{stage}-1").wait_ready()
+    _commit(made, "validation", true)
+    made.validation().wait_ready()
+    _right(made)
+
+
+def test_offsets_of_the_rules_moved_and_expired(deployment: Callable[..., Deployment]) -> None:
+    """Set back, they would double outputs, and so would beginning anew where they expired: workers refuse both, nor
+    does creating the topics help; adopting what Redis has folded does."""
+    made = deployment()
+    _, rules = _idle(made)
+    assert rules.stop() == 0
+    true = _committed(made, "rules", "journal")
+    _commit(made, "rules", TopicPartition(true.topic, true.partition, 2))
+    _send(made, 42, 300)
+    rules = made.rules(2)
+    _refuses(rules, "not committed by this system")
+    assert rules.stop() == 0
+    _advised(made, "state", "adopt")
+    rules = made.rules()
+    _right(made)
+    _rest(made)
+    assert rules.stop() == 0
+    _done(made, lambda admin: admin.delete_consumer_groups([f"{made.prefix}rules"]))
+    done = made.command("topics", "create")
+    assert done.returncode == 1
+    assert "the offsets expired" in done.stderr
+    _send(made, 43, 300)
+    rules = made.rules(2)
+    _refuses(rules, "no committed offset")
+    assert rules.stop() == 0
+    _advised(made, "state", "adopt")
+    made.rules().wait_ready()
     _right(made)
 
 
 def test_redis_ahead_of_the_log(deployment: Callable[..., Deployment]) -> None:
-    """A state that has folded more than was ever committed is refused, also by a worker that runs; once it is
-    removed, the partition is folded again without a word."""
+    """A state that has folded more than was ever committed is refused, also by a worker that runs; a rebuild mends
+    it."""
     made = deployment()
     _, rules = _idle(made)
     place = _committed(made, "rules", "journal")
     redis = Redis.from_url(made.services.redis)
-    tag = f"{{of:{place.topic}:{place.partition}}}"
-    redis.hset(f"{tag}:meta", "next", place.offset + 1000)
+    redis.hset(f"{_tag(made, place.partition)}:meta", "next", str(place.offset + 1000))
     _refuses(rules, "Redis")
     _send(made, 43, 300)
-    redis.delete(*redis.scan_iter(f"{tag}:*"))
-    rules.wait_ready()
+    assert rules.stop() == 0
+    _advised(made, "state", "rebuild", "--partition", str(place.partition))
+    made.rules(2).wait_ready()
     _right(made)
 
 
@@ -111,11 +178,11 @@ def test_a_state_half_written(deployment: Callable[..., Deployment]) -> None:
     _, rules = _idle(made)
     place = _committed(made, "rules", "journal")
     redis = Redis.from_url(made.services.redis)
-    tag = f"{{of:{place.topic}:{place.partition}}}"
-    redis.hset(f"{tag}:meta", "dirty", "half")
-    redis.delete(*redis.scan_iter(f"{tag}:st:1*"))
+    tag = _tag(made, place.partition)
+    redis.eval(DAMAGE, 1, f"{tag}:meta", tag)
     _send(made, 44, 300)
     _right(made)
+    _rest(made)
     assert not redis.hexists(f"{tag}:meta", "dirty")
     assert rules.metric("offerflow_suppressed_outputs_total") > 0
 
@@ -128,7 +195,7 @@ def test_redis_restored_from_an_older_copy(deployment: Callable[..., Deployment]
     keys = list(redis.scan_iter(f"{{of:{made.prefix}journal:*"))
     older = {key: redis.dump(key) for key in keys}
     _send(made, 45, 500)
-    made.wait_idle(RAW)
+    _rest(made)
     journal = offsets(made.services.kafka, made.prefix + "journal", made.prefix + "rules")
     pipeline = redis.pipeline(transaction=True)
     pipeline.delete(*redis.scan_iter(f"{{of:{made.prefix}journal:*"))
@@ -140,3 +207,58 @@ def test_redis_restored_from_an_older_copy(deployment: Callable[..., Deployment]
     now = offsets(made.services.kafka, made.prefix + "journal", made.prefix + "rules")
     assert all(now[partition] >= journal[partition] for partition in journal)
     assert rules.metric("offerflow_suppressed_outputs_total") > 0
+
+
+def test_a_redis_that_is_full(deployment: Callable[..., Deployment], tmp_path: Path) -> None:
+    """It takes no writes: the worker says so where probes and alarms look, and goes on by itself once there is room."""
+    made = deployment()
+    with redis_server(tmp_path) as server:
+        _, rules = _idle(made, OFFERFLOW_REDIS__URL=server.url)
+        admin = server.client()
+        admin.config_set("maxmemory", "1")
+        _send(made, 47, 500)
+        _refuses(rules, "maxmemory", by="Redis")
+        assert rules.metric("offerflow_redis_errors_total") > 0
+        admin.config_set("maxmemory", "0")
+        rules.wait_ready()
+        _right(made)
+        _rest(made, server.url)
+        assert not any(admin.hexists(key, "dirty") for key in admin.scan_iter("*:meta"))
+        assert rules.stop() == 0
+
+
+def test_topics_that_change(deployment: Callable[..., Deployment]) -> None:
+    """Raw records that are gone unread, a journal made anew, one given more partitions: all are refused, the last by
+    workers that run, and the first two go on once a person has adopted them."""
+    made = deployment()
+    validation, rules = _idle(made)
+    assert validation.stop() == 0
+    _send(made, 48, 300)
+    raw = offsets(made.services.kafka, f"{made.prefix}raw.backend", None)
+    gone = [TopicPartition(f"{made.prefix}raw.backend", partition, end) for partition, (_, end) in raw.items()]
+    _done(made, lambda admin: admin.delete_records(gone))
+    validation = made.validation(2)
+    _refuses(validation, "removed before they were read")
+    assert validation.stop() == 0
+    _advised(made, "state", "adopt", "--stage", "validation")
+    validation = made.validation().wait_ready()
+    _rest(made)
+
+    assert (validation.stop(), rules.stop()) == (0, 0)
+    _done(made, lambda admin: admin.delete_topics([f"{made.prefix}journal"]))
+    rules = made.rules(2)
+    _refuses(rules, "is gone")
+    made.create_topics()
+    _refuses(rules, "created anew")
+    assert rules.stop() == 0
+    _advised(made, "state", "adopt", "--anew")
+    rules, validation = made.rules(), made.validation()
+    _send(made, 49, 300)
+    _rest(made)
+
+    added = NewPartitions(f"{made.prefix}journal", made.partitions + 1)  # type: ignore[no-untyped-call]
+    _done(made, lambda admin: admin.create_partitions([added]))
+    for program in (validation, rules):
+        _refuses(program, "OFFERFLOW_PARTITIONS")
+    _, end = offsets(made.services.kafka, f"{made.prefix}journal", None)[made.partitions]
+    assert end == 0

@@ -73,15 +73,16 @@ def outputs(report: Report, actual: list[Written], expected: list[Output]) -> No
         elif made not in due:
             report.wrong.append(f"{written.record} at {written.where} was not due: {dict(written.fields)}")
         else:
-            report.wrong += [f"{written.where}: {line}" for line in _judge(written, due[made])]
+            report.wrong += [f"{written.where}: {line}" for line in judge_output(written, due[made])]
         seen[made] = written
     for made, output in due.items():
         if made not in seen:
             report.missing.append(f"{output.record} {made} for {output.key}: {dict(output.fields)}")
-    report.wrong += _order(actual, due)
+    report.wrong += out_of_order(actual, due)
 
 
-def _judge(written: Written, output: Output) -> Iterable[str]:
+def judge_output(written: Written, output: Output) -> Iterable[str]:
+    """What an output has wrong, a line each."""
     if written.record != output.record:
         yield f"{output.id} is a {written.record}, not a {output.record}"
         return
@@ -122,7 +123,7 @@ def judge_evidence(evidence: list[dict[str, Any]], count: int | None, output: Ou
         yield f"the evidence {ids} does not make the condition true"
 
 
-def _order(actual: list[Written], due: Mapping[str, Output]) -> Iterable[str]:
+def out_of_order(actual: Iterable[Written], due: Mapping[str, Output]) -> Iterable[str]:
     """Within a topic and key, outputs stand in the order of the journal records that decided them."""
     offsets: dict[tuple[str, str | None], list[int]] = defaultdict(list)
     for written in actual:

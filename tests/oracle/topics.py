@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 
 from confluent_kafka import Consumer, KafkaError, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient
@@ -33,8 +33,10 @@ def read(bootstrap: str, topics: Iterable[str], committed: bool = True) -> dict[
     return {topic: sorted(records, key=lambda one: (one.partition, one.offset)) for topic, records in found.items()}
 
 
-def stream(bootstrap: str, topics: Iterable[str], committed: bool = True) -> Iterator[Record]:
-    """The same records one by one, each partition in its order."""
+def stream(
+    bootstrap: str, topics: Iterable[str], committed: bool = True, only: Container[int] | None = None
+) -> Iterator[Record]:
+    """The same records one by one, each partition in its order; of the partitions ``only``, if that is given."""
     wanted = sorted(set(topics) & existing(bootstrap))
     if not wanted:
         return
@@ -53,14 +55,17 @@ def stream(bootstrap: str, topics: Iterable[str], committed: bool = True) -> Ite
         }
     )
     try:
-        yield from _read_all(consumer, wanted, ids)
+        yield from _read_all(consumer, wanted, ids, only)
     finally:
         consumer.close()
 
 
-def _read_all(consumer: Consumer, wanted: list[str], ids: Mapping[str, str]) -> Iterator[Record]:
+def _read_all(
+    consumer: Consumer, wanted: list[str], ids: Mapping[str, str], only: Container[int] | None
+) -> Iterator[Record]:
     metadata = consumer.list_topics(timeout=15).topics
-    ends = {(topic, p): _stable_end(consumer, topic, p) for topic in wanted for p in metadata[topic].partitions}
+    places = ((topic, p) for topic in wanted for p in metadata[topic].partitions if only is None or p in only)
+    ends = {place: _stable_end(consumer, *place) for place in places}
     consumer.assign([TopicPartition(topic, p, 0) for topic, p in ends])
     open_, heard = {place for place, end in ends.items() if end}, time.monotonic()
     while open_:

@@ -14,7 +14,7 @@ from tests.oracle.compare import TOPIC_OF, Report, Written, outputs
 from tests.oracle.journal import Journal, check_journal
 from tests.oracle.judge import judge
 from tests.oracle.letters import check_dead_letters
-from tests.oracle.model import Dead, Output, Record
+from tests.oracle.model import Dead, Output, Placed, Record
 from tests.oracle.rules.partition import Partition
 from tests.oracle.workspace import Workspace, read
 
@@ -74,15 +74,16 @@ def judge_all(
     originals = {(record.topic, record.partition, record.offset): record for record in [*raws, *lying["journal"]]}
     deads |= {(prefix + "journal", *place): dead for place, dead in folded.items()}
     check_dead_letters(report, lying["dead-letter"], deads, originals, prefix)
-    written = [_written(record, report) for name in WRITTEN for record in lying[name]]
-    outputs(report, [one for one in written if one], expected)
+    there = [written(record, report) for name in WRITTEN for record in lying[name]]
+    found = [one for one in there if one]
+    outputs(report, found, expected)
     totals = {
         "events": len(raws),
         "dead_letters": dict(sorted(Counter(dead.reason for dead in deads.values()).items())),
         "entries": sum(output.record == "OfferEntered" for output in expected),
         "rewards": sum(output.record == "RewardSatisfied" for output in expected),
     }
-    return Examined(totals, expected, deads, report, [one for one in written if one])
+    return Examined(totals, expected, deads, report, found)
 
 
 def _fold(journal: Journal, plans: Sequence[Workspace]) -> tuple[list[Output], dict[Place, Dead]]:
@@ -93,23 +94,38 @@ def _fold(journal: Journal, plans: Sequence[Workspace]) -> tuple[list[Output], d
     expected: list[Output] = []
     deads: dict[Place, Dead] = {}
     for number, entries in journal.entries.items():
-        partition = Partition(number)
-        for offset, entry in entries:
-            if isinstance(entry, str):
-                partition.activate(entry, plans[hashes.index(entry) if len(plans) > 1 else 0], offset)
-            elif isinstance(entry, int):
-                expected += [output for _, done in partition.tick(entry, offset) for output in done.outputs]
-            else:
-                done = partition.take(entry.event.entity, entry)
-                expected += done.outputs
-                if done.verdict == "conflict":
-                    deads[number, offset] = Dead("duplicate_conflict", entry.event.event_id)
-                elif done.verdict.startswith("rule_error"):
-                    deads[number, offset] = Dead("rule_error", done.verdict)
+        outputs, dead = fold(Partition(number), entries, plans, hashes)
+        expected += outputs
+        deads |= {(number, offset): one for offset, one in dead.items()}
     return expected, deads
 
 
-def _written(record: Record, report: Report) -> Written | None:
+def fold(
+    partition: Partition,
+    entries: Iterable[tuple[int, Placed | str | int]],
+    plans: Sequence[Workspace],
+    hashes: Sequence[str],
+) -> tuple[list[Output], dict[int, Dead]]:
+    """What a partition leads to: outputs, and dead letters by offset. ``hashes``: of the rulesets of ``plans``."""
+    expected: list[Output] = []
+    deads: dict[int, Dead] = {}
+    for offset, entry in entries:
+        if isinstance(entry, str):
+            partition.activate(entry, plans[hashes.index(entry) if len(plans) > 1 else 0], offset)
+        elif isinstance(entry, int):
+            expected += [output for _, done in partition.tick(entry, offset) for output in done.outputs]
+        else:
+            done = partition.take(entry.event.entity, entry)
+            expected += done.outputs
+            if done.verdict == "conflict":
+                deads[offset] = Dead("duplicate_conflict", entry.event.event_id)
+            elif done.verdict.startswith("rule_error"):
+                deads[offset] = Dead("rule_error", done.verdict)
+    return expected, deads
+
+
+def written(record: Record, report: Report) -> Written | None:
+    """An output as it lies in its topic; None, and a line of the report, if it is none."""
     schema_id, body = wire.unframe(record.value, record.where)
     schema = wire.output_schemas().get(schema_id)
     if schema is None:

@@ -71,16 +71,23 @@ class Admin:
         except KafkaException as error:
             raise translate(error, "asking who is there", self._settings) from None
 
+    def brokers(self) -> int:
+        """How many brokers the cluster has now."""
+        try:
+            return len(self._client.list_topics(timeout=TIMEOUT_S).brokers)
+        except KafkaException as error:
+            raise translate(error, "asking who is there", self._settings) from None
+
     def cluster_id(self) -> str:
         answer = self._result(self._client.describe_cluster(request_timeout=TIMEOUT_S), "asking for the cluster")
         return str(answer.cluster_id)
 
-    def topics(self, names: Iterable[str]) -> dict[str, TopicInfo]:
+    def topics(self, names: Iterable[str], timeout_s: float = TIMEOUT_S) -> dict[str, TopicInfo]:
         """Those of ``names`` that exist."""
         wanted = list(names)
         if not wanted:
             return {}
-        futures = self._client.describe_topics(TopicCollection(wanted), request_timeout=TIMEOUT_S)
+        futures = self._client.describe_topics(TopicCollection(wanted), request_timeout=timeout_s)
         found: dict[str, TopicInfo] = {}
         for name, future in futures.items():
             description = self._result(future, f"describing topic {name}", {KafkaError.UNKNOWN_TOPIC_OR_PART: None})

@@ -7,6 +7,7 @@ border, so nobody above needs to know its codes.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -22,7 +23,10 @@ _AWAY = frozenset({
     KafkaError.REQUEST_TIMED_OUT, KafkaError.NETWORK_EXCEPTION, KafkaError.BROKER_NOT_AVAILABLE,
     KafkaError.LEADER_NOT_AVAILABLE, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
     KafkaError.NOT_COORDINATOR, KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.NOT_CONTROLLER,
-    KafkaError.NOT_ENOUGH_REPLICAS, KafkaError.NOT_ENOUGH_REPLICAS_AFTER_APPEND,
+    KafkaError.NOT_ENOUGH_REPLICAS, KafkaError.NOT_ENOUGH_REPLICAS_AFTER_APPEND, KafkaError.UNSTABLE_OFFSET_COMMIT,
+    # Broker and client have heard of a change of leader, one after the other.
+    KafkaError.UNKNOWN_LEADER_EPOCH, KafkaError.FENCED_LEADER_EPOCH, KafkaError.OFFSET_NOT_AVAILABLE,
+    KafkaError.REPLICA_NOT_AVAILABLE, KafkaError.KAFKA_STORAGE_ERROR,
 })  # fmt: skip
 _NO_TOPIC = frozenset({
     KafkaError._UNKNOWN_TOPIC, KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_PARTITION,
@@ -42,14 +46,20 @@ _SETTINGS = frozenset({
 _TOLD_BY_ERRORS = frozenset({"FAIL", "ERROR", "REQTMOUT", "COORDQUERY", "GETPID"})
 
 
-class _ClientLog:
+class ClientLog:
     """Called by librdkafka from ``poll`` with (level of ``logging``, template, facility, client, text).
 
     Facilities that repeat what our own errors say (a broker that went away) are news for debugging only. A command
-    that has configured no logs hears nothing: structlog's default would write into the data on its stdout.
+    that has configured no logs hears nothing: structlog's default would write into the data on its stdout. ``hear`` is
+    told (facility, text) of everything.
     """
 
+    def __init__(self, hear: Callable[[str, str], None] | None = None) -> None:
+        self._hear = hear
+
     def log(self, level: int, template: str, facility: str, client: str, text: str) -> None:
+        if self._hear is not None:
+            self._hear(facility, text)
         if not structlog.is_configured():
             return
         loud = level >= logging.WARNING and facility not in _TOLD_BY_ERRORS
@@ -65,7 +75,7 @@ def base_config(settings: Settings, client_id: str) -> dict[str, Any]:
         "socket.keepalive.enable": True,
         "reconnect.backoff.ms": 100,
         "reconnect.backoff.max.ms": 1000,
-        "logger": _ClientLog(),
+        "logger": ClientLog(),
         **settings.kafka.properties(),
     }
 

@@ -63,6 +63,8 @@ _CONFIG = {
     "session.timeout.ms": 6000,
     "heartbeat.interval.ms": 1500,
     "max.poll.interval.ms": 12000,
+    # A broker that neither answers nor closes is given up for another; the client's own minute would outlast everybody.
+    "socket.timeout.ms": 6000,
     "fetch.queue.backoff.ms": 5,
     "fetch.wait.max.ms": 10,
     "fetch.message.max.bytes": 512 * 1024,
@@ -198,8 +200,9 @@ class GroupConsumer:
             consumer.incremental_assign(
                 [TopicPartition(topic, partition, offset) for (topic, partition), offset in positions.items()]
             )
-            # Every rebalance bumps the generation, for partitions that stay as well.
-            self.group_metadata = consumer.consumer_group_metadata()
+            # Every rebalance bumps the generation, for partitions that stay as well. A client that was thrown out while
+            # its callback waited forgets who it was, and the broker takes offsets from nobody without asking.
+            self.group_metadata = consumer.consumer_group_metadata() if consumer.memberid() else None
             steps.reached(Step.ASSIGNED)
 
         self._guard(claim)

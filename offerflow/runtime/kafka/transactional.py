@@ -1,15 +1,15 @@
 """The transactional producer of a stage: outputs and offsets in one Kafka transaction, or neither.
 
 librdkafka speaks transactions v1 only: a delayed EndTxn or TxnOffsetCommit can land in a *later* transaction of the
-same producer epoch. So whenever an end failed, was slow, or the client saw retries, time-outs or disconnects, the
-producer is destroyed and made anew under the same transactional id, which fences what is still on its way.
+same producer epoch. So whenever an end failed, was slow, or a connection broke or a request timed out meanwhile
+(offerflow.runtime.kafka.trouble), the producer is destroyed and made anew under the same transactional id, which
+fences what is still on its way.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import msgspec
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
@@ -18,10 +18,16 @@ from offerflow.runtime import metrics, outside, steps
 from offerflow.runtime.errors import Disturbed, Fenced
 from offerflow.runtime.kafka.admin import Place
 from offerflow.runtime.kafka.client import base_config, translate
+from offerflow.runtime.kafka.trouble import Trouble
 from offerflow.runtime.settings import Settings
 from offerflow.runtime.steps import Step
 
+T = TypeVar("T")
 CALL_TIMEOUT_S = 10.0
+SEND_TIMEOUT_S = 5.0
+"""For handing offsets over, which takes milliseconds or waits for a group coordinator that is away, without end."""
+GRACE_S = 1.0
+"""How much longer than its time-out a call may take before it is left behind."""
 SLOW_END_S = 1.0
 
 _CONFIG = {
@@ -38,6 +44,8 @@ _CONFIG = {
     "queue.buffering.max.kbytes": 2_000_000,
     "transaction.timeout.ms": 10_000,
     "message.timeout.ms": 10_000,
+    # A broker that neither answers nor closes is given up in time to try another within the same transaction.
+    "socket.timeout.ms": 6_000,
     "statistics.interval.ms": 1000,
 }
 
@@ -121,8 +129,7 @@ class TransactionalProducer:
         self._id = transactional_id
         self._stage = stage
         self._commit_seconds = metrics.commit_seconds.labels(stage)
-        self._trouble = 0
-        self._trouble_at_start: int | None = None
+        self._trouble = Trouble()
         self._producer: Producer | None = None
         self.committed_at = 0.0
         """When the last transaction ended, by the monotonic clock."""
@@ -136,15 +143,16 @@ class TransactionalProducer:
             **_CONFIG,
             **base_config(self._settings, self._settings.worker or self._stage),
             "transactional.id": self._id,
-            "stats_cb": self._count_trouble,
         }
-        self._trouble, self._trouble_at_start = 0, None
+        trouble = Trouble()
         try:
-            producer = outside.Producer(config)
-            producer.init_transactions(CALL_TIMEOUT_S)
+            producer = outside.Producer(config | trouble.config(config))
+            self._call(lambda: producer.init_transactions(CALL_TIMEOUT_S), CALL_TIMEOUT_S)
+            producer.poll(0)
+            trouble.forget()
         except KafkaException as error:
             raise translate(error, f"opening transactions as {self._id}", self._settings) from None
-        self._producer = producer
+        self._producer, self._trouble = producer, trouble
         self.opened += 1
 
     def settle(self) -> None:
@@ -157,8 +165,13 @@ class TransactionalProducer:
         the first call of an old producer was seen to hang for half a minute. Raises KafkaDown if that fails."""
         if self._producer is not None:
             self._producer.poll(0)
-            if self._trouble:
+            if self.tainted():
                 self.open()
+
+    def tainted(self, end_took_s: float = 0.0) -> bool:
+        """Whether a request of an earlier transaction may still be on its way to the broker, where it would count for
+        the next one of the same producer."""
+        return end_took_s > SLOW_END_S or self._trouble.seen
 
     def drop(self) -> None:
         """Forget the producer and whatever it had under way; ``open`` settles what the broker knows of it."""
@@ -189,7 +202,8 @@ class TransactionalProducer:
             steps.reached(Step.PRODUCED)
             if offsets:
                 parts = [TopicPartition(t, p, offset, metadata) for (t, p), (offset, metadata) in offsets.items()]
-                producer.send_offsets_to_transaction(parts, group_metadata, CALL_TIMEOUT_S)
+                send = producer.send_offsets_to_transaction
+                self._call(lambda: send(parts, group_metadata, SEND_TIMEOUT_S), SEND_TIMEOUT_S)
                 steps.reached(Step.OFFSETS_SENT)
 
         try:
@@ -245,7 +259,7 @@ class TransactionalProducer:
             steps.reached(Step.BEGUN)
             write(producer)
             started = outside.monotonic()
-            producer.commit_transaction(CALL_TIMEOUT_S)
+            self._call(lambda: producer.commit_transaction(CALL_TIMEOUT_S), CALL_TIMEOUT_S)
             steps.reached(Step.COMMITTED)
         except KafkaException as error:
             self.drop()
@@ -255,8 +269,15 @@ class TransactionalProducer:
         seconds = self.committed_at - started
         self._commit_seconds.observe(seconds)
         producer.poll(0)
-        if seconds > SLOW_END_S or self._trouble:
+        if self.tainted(seconds):
             self.open()
+
+    def _call(self, call: Callable[[], T], timeout_s: float) -> T:
+        """A call of the client that has its own time-out, and is left behind if it does not keep it."""
+        try:
+            return outside.bounded(call, timeout_s + GRACE_S)
+        except TimeoutError as error:
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT, str(error))) from None
 
     def close(self) -> None:
         """Let go of the producer at the end of the program; nothing is under way then."""
@@ -280,11 +301,3 @@ class TransactionalProducer:
                 producer.poll(0.1)
             else:
                 return
-
-    def _count_trouble(self, statistics: str) -> None:
-        brokers = json.loads(statistics)["brokers"].values()
-        total = sum(b["txretries"] + b["req_timeouts"] + b["disconnects"] for b in brokers)
-        # What finding the brokers cost at the start is no trouble.
-        if self._trouble_at_start is None:
-            self._trouble_at_start = total
-        self._trouble = total - self._trouble_at_start

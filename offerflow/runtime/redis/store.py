@@ -1,8 +1,9 @@
 """States of entities in Redis, per journal partition: load and apply, each one atomic script per partition.
 
-Layout, all under ``{of:<topic>:<partition>}``: ``:meta`` (hash: next, dirty, batch, fold, layout, topic_id, cluster_id,
-group), ``:st:<0..63>`` (hashes: entity -> packed state), ``:tm`` (sorted set: entity by the T from which its first
-timer fires) and ``:open`` (sorted set without scores: entities in an offer). Redis may lag the log, never lead it.
+Layout, all under ``{of:<topic>:<partition>}``: ``:meta`` (hash: next, dirty, batch, fold, and of what the states are:
+layout, topic_id, cluster_id, group, partitions), ``:st:<0..63>`` (hashes: entity -> packed state), ``:tm`` (sorted set:
+entity by the T from which its first timer fires) and ``:open`` (sorted set without scores: entities in an offer). Redis
+may lag the log, never lead it.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from redis.backoff import NoBackoff
 from redis.client import Pipeline
 from redis.retry import Retry
 
-from offerflow.runtime.errors import RedisDown
 from offerflow.runtime.redis import scripts
+from offerflow.runtime.redis.faults import fault
 from offerflow.runtime.settings import Settings
 
 T = TypeVar("T")
@@ -33,7 +34,7 @@ TIMEOUT_S = 10.0
 @dataclass(frozen=True, slots=True)
 class Meta:
     """What a partition says of itself. ``next`` is the first offset not folded in, 0 for an empty Redis; ``layout``
-    that of the packed states."""
+    that of the packed states, ``partitions`` the number that the journal had."""
 
     next: int
     dirty: bytes | None
@@ -42,6 +43,7 @@ class Meta:
     topic_id: str | None
     cluster_id: str | None
     group: str | None
+    partitions: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ class _ScriptsForgotten(Exception):
 
 class StateStore:
     """The partitions of one journal in one Redis. Calls raise RedisDown when it does not answer or cannot write;
-    then nothing is known, and trying again is safe."""
+    then it may have done what was asked or not, and trying again is safe."""
 
     def __init__(self, settings: Settings) -> None:
         self._where = settings.redis.url.rpartition("@")[2]
@@ -108,11 +110,17 @@ class StateStore:
         self._load, self._load_due, self._apply, self._drop = self._scripts
 
     def ping(self) -> None:
-        self._call(self._redis.ping)
+        """Whether Redis takes writes: asks for one that writes nothing, a change of what is not there."""
+        self._call(lambda: self._redis.zadd(self._timers(0), {"": 0}, xx=True))
+
+    def memory(self) -> tuple[int, int]:
+        """What Redis uses and its maxmemory, in bytes; 0 for one without."""
+        said: Any = self._call(lambda: self._redis.info("memory"))
+        return int(said.get("used_memory", 0)), int(said.get("maxmemory", 0))
 
     def meta(self, partition: int) -> Meta:
         """One atomic read of the meta hash."""
-        names = ("next", "dirty", "fold", "layout", "topic_id", "cluster_id", "group")
+        names = ("next", "dirty", "fold", "layout", "topic_id", "cluster_id", "group", "partitions")
         answer: Any = self._call(lambda: self._redis.hmget(self._key(partition), names))
         text = [None if value is None else value.decode() for value in answer[3:]]
         return Meta(int(answer[0] or 0), answer[1], answer[2], *text)
@@ -266,9 +274,7 @@ class StateStore:
         except redis.exceptions.NoScriptError:
             raise _ScriptsForgotten from None
         except redis.exceptions.RedisError as error:
-            raise RedisDown(
-                f"Redis at {self._where} does not do its work ({error}); is it running, is the address right?"
-            ) from None
+            raise fault(error, self._where) from None
 
 
 def _bucketed(entities: Iterable[str]) -> Iterator[tuple[int, list[str]]]:

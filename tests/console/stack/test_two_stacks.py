@@ -99,7 +99,7 @@ def test_a_service_of_ones_own_that_is_away_is_told(
 def test_a_broker_that_does_not_come_up_shows_its_log(make_stack: Callable[[str], Stack]) -> None:
     """Damaged data: the error names Kafka's log file and shows why it ended; nothing is left running."""
     stack = make_stack("damaged")
-    data = stack.files.kafka / "data"
+    data = stack.files.broker("kafka") / "data"
     data.mkdir(parents=True)
     (data / "meta.properties").write_text("version=1\ncluster.id=a\nnode.id=7\n")
     done = stack.run("up", "--detach")

@@ -139,7 +139,7 @@ class _Admin:
     def __init__(self, world: World) -> None:
         self._world = world
 
-    def topics(self, names: Iterable[str]) -> dict[str, TopicInfo]:
+    def topics(self, names: Iterable[str], timeout_s: float = 0) -> dict[str, TopicInfo]:
         mine = {RAW, *(SETTINGS.topic(name) for name in ("journal", "dead-letter", "events-seen"))}
         return {name: TopicInfo(name, f"id-{name}", 2) for name in names if name in mine}
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from heapq import heapify, heappop, heappush
+
 from tests.oracle.model import Placed
 from tests.oracle.rules.entity import Entity
 from tests.oracle.rules.force import Force, Rules
@@ -13,13 +16,16 @@ AT_ONCE = 1000
 
 
 class Partition:
-    """``time`` is T."""
+    """``time`` is T. Of each entity the T is kept from which its first timer fires: looking at everybody with every
+    tick would take hours where there are many."""
 
     def __init__(self, number: int) -> None:
         self.number, self.time = number, 0
         self.force = Force()
         self.entities: dict[str, Entity] = {}
         self._cursor: str | None = None
+        self._first: dict[str, float] = {}
+        self._waiting: list[tuple[float, str]] = []
 
     def activate(self, ruleset: str, plan: Workspace, offset: int) -> None:
         rules = self.force.activate(ruleset, plan, offset)
@@ -30,7 +36,9 @@ class Partition:
         if self.force.rules is None:
             return Outcome("unread")
         found = self.entities.setdefault(entity, Entity(entity, self.number))
-        return found.take(placed, self.force.rules, self.time)
+        outcome = found.take(placed, self.force.rules, self.time)
+        self._touched(found)
+        return outcome
 
     def tick(self, due: int, offset: int) -> list[tuple[str, Outcome]]:
         """T moves, and what is due fires in the order (due, entity, kind, id); then withdrawn offers are left."""
@@ -38,18 +46,43 @@ class Partition:
         if rules is None:
             self.time = until
             return []
-        first = sorted((at, one.name) for one in self.entities.values() if (at := one.first_fire_at()) <= until)
+        first = self._due(until)
         self.time = first[AT_ONCE][0] if len(first) > AT_ONCE else until
         chosen, fired = [self.entities[name] for _, name in first[:AT_ONCE]], []
-        while True:
-            waiting = [(timer[0], one.name, one, timer) for one in chosen if (timer := one.next_due(self.time))]
-            if not waiting:
-                break
-            _, name, entity, timer = min(waiting, key=lambda one: one[:2])
-            done = Outcome("folded")
+        waiting = [(timer[0], one.name) for one in chosen if (timer := one.next_due(self.time))]
+        heapify(waiting)
+        while waiting:
+            _, name = heappop(waiting)
+            entity, done = self.entities[name], Outcome("folded")
+            timer = entity.next_due(self.time)
+            assert timer is not None
             entity.fire(timer, rules, offset, done)
             fired.append((name, done))
+            following = entity.next_due(self.time)
+            if following:
+                heappush(waiting, (following[0], name))
+        for entity in chosen:
+            self._touched(entity)
         return fired + self._swept(rules, offset)
+
+    def _touched(self, entity: Entity) -> None:
+        """Its first timer may be another now."""
+        at = entity.first_fire_at()
+        if self._first.get(entity.name, math.inf) != at:
+            self._first[entity.name] = at
+            if at < math.inf:
+                heappush(self._waiting, (at, entity.name))
+
+    def _due(self, until: float) -> list[tuple[float, str]]:
+        """Whose timers fire, in order: the first AT_ONCE of them and one more, which are waiting still."""
+        found: list[tuple[float, str]] = []
+        while self._waiting and self._waiting[0][0] <= until and len(found) <= AT_ONCE:
+            at, name = one = heappop(self._waiting)
+            if self._first[name] == at and (not found or found[-1] != one):
+                found.append(one)
+        for one in found:
+            heappush(self._waiting, one)
+        return found
 
     def _swept(self, rules: Rules, offset: int) -> list[tuple[str, Outcome]]:
         """Instances of withdrawn offers exit, so many entities with a tick, from where the last one left off."""
@@ -60,6 +93,7 @@ class Partition:
         for name in inside[:AT_ONCE]:
             done = Outcome("folded")
             self.entities[name].sweep(rules, self.time, offset, done)
+            self._touched(self.entities[name])
             found += [(name, done)] if done.outputs or done.refusals else []
         self._cursor = inside[AT_ONCE - 1] if len(inside) >= AT_ONCE else None
         return found

@@ -1,0 +1,127 @@
+"""The same work over many partitions in several processes, with progress; in this process where one is enough.
+
+Processes are spawned, since Kafka clients do not survive a fork.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+from multiprocessing.queues import Queue
+from multiprocessing.synchronize import Event
+from queue import Empty
+from typing import Any, TypeVar
+
+from offerflow.runtime.errors import OfferflowError
+
+Told = Callable[[int], None]
+"""How a task says that it has done so much more; where the work is given up it raises."""
+A = TypeVar("A")
+R = TypeVar("R")
+_LOOK_S = 0.2
+
+
+class _GivenUp(Exception):
+    """Nobody waits for the result any more."""
+
+
+class Processes:
+    """Up to ``count`` processes, started by the first ``over`` that has use for several and ended with the context."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._context = get_context("spawn")
+        self._done: Queue[int] = self._context.Queue()
+        self._stop = self._context.Event()
+        self._pool: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> Processes:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+        self._done.close()
+        self._done.join_thread()
+
+    def over(self, work: Callable[[A, Told], R], tasks: Sequence[A], told: Callable[[int], None]) -> Iterator[R]:
+        """``work(task, told)`` of each task, in the order in which they are done. ``told`` hears the sum of what they
+        have done so far. What one raises is raised here; the rest is given up when the context ends.
+
+        ``work`` must be a function of a module, and everything that goes in and comes out be pickled easily.
+        """
+        if min(self._count, len(tasks)) <= 1:
+            yield from _here(work, tasks, told)
+            return
+        if self._pool is None:
+            given = (self._done, self._stop, os.getpid())
+            self._pool = ProcessPoolExecutor(min(self._count, len(tasks)), self._context, _begin, given)
+        try:
+            waiting: set[Future[R]] = {self._pool.submit(_run, work, task) for task in tasks}
+            total = 0
+            while waiting:
+                finished, waiting = wait(waiting, _LOOK_S, "FIRST_COMPLETED")
+                total = _heard(self._done, total)
+                told(total)
+                yield from (future.result() for future in finished)
+        except BrokenProcessPool:
+            raise OfferflowError(
+                "a process died over its partition, perhaps for want of memory: it holds all states of one partition;"
+                " try again with fewer --processes"
+            ) from None
+
+
+def _here(work: Callable[[A, Told], R], tasks: Sequence[A], told: Callable[[int], None]) -> Iterator[R]:
+    total, next_look = 0, time.monotonic()
+
+    def more(count: int) -> None:
+        nonlocal total, next_look
+        total += count
+        if time.monotonic() >= next_look:
+            next_look = time.monotonic() + _LOOK_S
+            told(total)
+
+    for task in tasks:
+        yield work(task, more)
+        told(total)
+
+
+def _heard(done: Queue[int], total: int) -> int:
+    try:
+        while True:
+            total += done.get_nowait()
+    except Empty:
+        return total
+
+
+_mine: tuple[Any, Event, int] | None = None
+"""In a process of ours: where to say what was done, whether the work was given up, and who asked for it."""
+
+
+def _begin(done: Any, stop: Event, parent: int) -> None:
+    global _mine
+    _mine = done, stop, parent
+    # The parent alone answers the keyboard.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # As in a worker: batches are made of many small objects that no cycle holds.
+    gc.freeze()
+    gc.set_threshold(200_000, 50, 100)
+
+
+def _run(work: Callable[[A, Told], R], task: A) -> R:
+    return work(task, _tell)
+
+
+def _tell(count: int) -> None:
+    assert _mine is not None  # noqa: S101 - set when the process began
+    done, stop, parent = _mine
+    if stop.is_set() or os.getppid() != parent:
+        raise _GivenUp
+    done.put(count)

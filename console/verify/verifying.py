@@ -1,0 +1,199 @@
+"""Verifying a deployment: its journal folded elsewhere, once for everything that is compared with it."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from itertools import zip_longest
+
+import msgspec
+from msgspec.structs import replace
+
+from console.verify.bounds import CLIENT, Bounds, bounds, check_starts, committed_by_rules, journal_places
+from console.verify.collecting import Collecting, collect, collected
+from console.verify.findings import OUTPUTS, STATES, Difference, Findings, PartitionReport
+from console.verify.outputs import OutputCheck, Retention
+from console.verify.processes import Processes, Told
+from console.verify.reached import reached, release
+from console.verify.states import last_causes, read_states
+from offerflow.runtime.kafka.admin import Admin, Place
+from offerflow.runtime.settings import Settings
+from schemas.folding.offline import OfflineFold, fold_journal
+
+Saying = Callable[[str, tuple[int, int]], None]
+"""Told what is being done, and (done, total) of it."""
+
+
+class Report(msgspec.Struct):
+    """What verifying came to. ``foreign``: records on output topics that none of our workers can have written.
+    ``seconds``: of the fold; ``processes``: how many folded."""
+
+    checks: tuple[str, ...]
+    partitions: list[PartitionReport]
+    foreign: list[Difference]
+    seconds: float
+    processes: int
+
+    @property
+    def identical(self) -> bool:
+        return not self.foreign and not any(one.counts for one in self.partitions)
+
+
+class Verifying(msgspec.Struct, frozen=True):
+    """A task: fold one partition and compare. ``outputs``: what is needed to compare these; None: not asked for."""
+
+    settings: Settings
+    place: Place
+    end: int
+    states: bool
+    outputs: OutputsWanted | None
+
+
+class OutputsWanted(msgspec.Struct, frozen=True):
+    certain: int
+    possible: int
+    folder: str
+    starts: dict[Place, int]
+    first_ms: dict[Place, int]
+
+
+def verify(settings: Settings, checks: Sequence[str], partitions: Sequence[int], processes: int, say: Saying) -> Report:
+    """Compare ``checks`` (STATES, OUTPUTS) of ``partitions`` (none: all). It changes nothing anywhere.
+
+    Raises Refused where it cannot be proved, KafkaDown or RedisDown where one does not answer.
+    """
+    admin = Admin(settings, CLIENT)
+    journal = journal_places(settings, admin)
+    places = [place for place in journal if not partitions or place[1] in partitions]
+    check_starts(admin, places)
+    with tempfile.TemporaryDirectory(prefix="offerflow-verify-") as folder, Processes(processes) as pool:
+        limits, first_ms, foreign = None, dict[Place, int](), list[Difference]()
+        if OUTPUTS in checks:
+            limits = bounds(settings, admin, places)
+            first_ms, foreign = _collected(settings, limits, places, len(journal), folder, pool, say)
+            if partitions:
+                foreign = []
+        ends = admin.ends(places)
+        tasks = [
+            Verifying(settings, place, ends[place], STATES in checks, _wanted(limits, place, folder, first_ms))
+            for place in places
+        ]
+        tasks.sort(key=lambda task: -task.end)
+        whole = sum(_length(task) for task in tasks)
+        say("folding", (0, whole))
+        began = time.monotonic()
+        try:
+            found = list(pool.over(verify_partition, tasks, lambda at: say("folding", (min(at, whole), whole))))
+        finally:
+            release()
+        seconds = time.monotonic() - began
+    found.sort(key=lambda one: one.partition)
+    return Report(tuple(checks), found, foreign, seconds, max(1, min(processes, len(tasks))))
+
+
+def verify_partition(task: Verifying, told: Told) -> PartitionReport:
+    """Fold one partition as far as what is compared reaches."""
+    settings, place = task.settings, task.place
+    findings, report = Findings(), PartitionReport(partition=place[1])
+    here = reached(settings)
+    states = None
+    if task.states:
+        states = read_states(
+            settings, here.admin, place, findings, lambda: committed_by_rules(settings, here.admin, [place])[place[1]]
+        )
+    outputs = _outputs(task, findings)
+    wanted = task.outputs
+    stops = {*(states.stops if states else ()), *((wanted.certain, wanted.possible) if wanted else ())}
+    # After the positions were read: it has what the journal names below them.
+    fold = OfflineFold(place[1], here.catalog())
+    if states is not None:
+        states.at(fold.kept)
+    for work in fold_journal(settings, fold, max(stops, default=0), CLIENT, stops):
+        if states is not None:
+            states.at(fold.kept, work)
+        if outputs is not None and wanted is not None and work.to <= wanted.possible:
+            outputs.work(work)
+        told(work.to - work.start)
+    report.position = report.records = fold.kept.next
+    if outputs is not None:
+        outputs.rest()
+        report.outputs, report.expired, report.running = outputs.compared, outputs.expired, outputs.running
+    if states is not None:
+        report.states, report.behind = states.compared, max(0, task.end - states.position)
+    report.counts = [(check, kind, count) for (check, kind), count in sorted(findings.counts.items())]
+    report.differences = _with_causes(settings, place, findings.first)
+    return report
+
+
+def first_differences(report: Report, limit: int) -> list[Difference]:
+    """The first of each check and kind in turn, by the time their journal records were appended."""
+    found: dict[tuple[str, str], list[Difference]] = {}
+    for one in [one for part in report.partitions for one in part.differences] + report.foreign:
+        found.setdefault((one.check, one.kind), []).append(one)
+    for same in found.values():
+        same.sort(key=lambda one: (one.cause.timestamp if one.cause else 0, one.partition, one.places, one.id))
+    turns = [one for turn in zip_longest(*found.values()) for one in turn if one is not None]
+    return sorted(turns[:limit], key=lambda one: (one.check, one.kind))
+
+
+def _collected(
+    settings: Settings, limits: Bounds, places: Sequence[Place], journal: int, folder: str, pool: Processes, say: Saying
+) -> tuple[dict[Place, int], list[Difference]]:
+    """Sort what the output topics hold, a task for each partition number."""
+    spans = {place: (limits.starts[place], end) for place, end in limits.ends.items() if end > limits.starts[place]}
+    wanted = frozenset(number for _, number in places)
+    tasks = [
+        Collecting(
+            settings, {place: span for place, span in spans.items() if place[1] == number}, wanted, journal, folder,
+            number,
+        )
+        for number in sorted({number for _, number in spans})
+    ]  # fmt: skip
+    whole = sum(end - first for first, end in spans.values())
+    what = "reading outputs"
+    say(what, (0, whole))
+    first_ms: dict[Place, int] = {}
+    foreign: list[Difference] = []
+    for found in pool.over(collect, tasks, lambda done: say(what, (min(done, whole), whole))):
+        first_ms |= found.first_ms
+        foreign += found.foreign
+    return first_ms, foreign
+
+
+def _wanted(limits: Bounds | None, place: Place, folder: str, first_ms: dict[Place, int]) -> OutputsWanted | None:
+    if limits is None:
+        return None
+    partition = place[1]
+    return OutputsWanted(limits.certain[partition], limits.possible[partition], folder, limits.starts, first_ms)
+
+
+def _outputs(task: Verifying, findings: Findings) -> OutputCheck | None:
+    wanted = task.outputs
+    if wanted is None:
+        return None
+    partition = task.place[1]
+    retention = Retention(wanted.starts, wanted.first_ms)
+    found = collected(wanted.folder, partition)
+    return OutputCheck(task.settings, partition, wanted.certain, found, retention, findings)
+
+
+def _length(task: Verifying) -> int:
+    """About how many offsets will be folded."""
+    return task.end if task.states or task.outputs is None else task.outputs.possible
+
+
+def _with_causes(settings: Settings, place: Place, differences: Sequence[Difference]) -> list[Difference]:
+    """States with the last record of their entity."""
+    wanted = {
+        one.id: one.position for one in differences
+        if one.check == STATES and one.id and one.position is not None and one.cause is None
+    }  # fmt: skip
+    causes = last_causes(settings, place, wanted) if wanted else {}
+    return [
+        replace(one, cause=causes.get(one.id)) if one.check == STATES and one.id in wanted else one
+        for one in differences
+    ]
+
+
+__all__ = ["OUTPUTS", "STATES", "Report", "first_differences", "verify", "verify_partition"]
