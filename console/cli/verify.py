@@ -43,6 +43,8 @@ def verify(
     from offerflow.runtime.errors import ConfigError
 
     settings = connect(StackFiles.find(directory))
+    if textfile is not None and partitions:
+        raise click.UsageError("--textfile tells of the whole journal; leave out --partition")
     if textfile is not None and not textfile.parent.is_dir():
         raise ConfigError(f"--textfile: there is no directory {textfile.parent}")
     both = states == outputs

@@ -16,7 +16,7 @@ from multiprocessing import get_context
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Event
 from queue import Empty
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from offerflow.runtime.errors import OfferflowError
 
@@ -25,6 +25,7 @@ Told = Callable[[int], None]
 A = TypeVar("A")
 R = TypeVar("R")
 _LOOK_S = 0.2
+_AT_ONCE = 1000
 
 
 class _GivenUp(Exception):
@@ -94,20 +95,43 @@ def _here(work: Callable[[A, Told], R], tasks: Sequence[A], told: Callable[[int]
 
 
 def _heard(done: Queue[int], total: int) -> int:
-    try:
-        while True:
+    for _ in range(_AT_ONCE):
+        try:
             total += done.get_nowait()
-    except Empty:
-        return total
+        except Empty:
+            break
+    return total
 
 
-_mine: tuple[Any, Event, int] | None = None
-"""In a process of ours: where to say what was done, whether the work was given up, and who asked for it."""
+class _Mine:
+    """In a process of ours: where to say what was done, whether the work was given up, and who asked for it."""
+
+    def __init__(self, done: Queue[int], stop: Event, parent: int) -> None:
+        self._done, self._stop, self._parent = done, stop, parent
+        self._more, self._next = 0, 0.0
+
+    def tell(self, count: int) -> None:
+        self._more += count
+        if time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + _LOOK_S
+        if self._stop.is_set() or os.getppid() != self._parent:
+            raise _GivenUp
+        self.flush()
+
+    def flush(self) -> None:
+        more, self._more = self._more, 0
+        self._done.put(more)
 
 
-def _begin(done: Any, stop: Event, parent: int) -> None:
+_mine: _Mine
+
+
+def _begin(done: Queue[int], stop: Event, parent: int) -> None:
     global _mine
-    _mine = done, stop, parent
+    _mine = _Mine(done, stop, parent)
+    # Nobody may be reading any more when this process ends.
+    done.cancel_join_thread()
     # The parent alone answers the keyboard.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # As in a worker: batches are made of many small objects that no cycle holds.
@@ -116,12 +140,6 @@ def _begin(done: Any, stop: Event, parent: int) -> None:
 
 
 def _run(work: Callable[[A, Told], R], task: A) -> R:
-    return work(task, _tell)
-
-
-def _tell(count: int) -> None:
-    assert _mine is not None  # noqa: S101 - set when the process began
-    done, stop, parent = _mine
-    if stop.is_set() or os.getppid() != parent:
-        raise _GivenUp
-    done.put(count)
+    result = work(task, _mine.tell)
+    _mine.flush()
+    return result

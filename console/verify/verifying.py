@@ -17,12 +17,17 @@ from console.verify.outputs import OutputCheck, Retention
 from console.verify.processes import Processes, Told
 from console.verify.reached import reached, release
 from console.verify.states import last_causes, read_states
+from offerflow.runtime.errors import OfferflowError
 from offerflow.runtime.kafka.admin import Admin, Place
 from offerflow.runtime.settings import Settings
 from schemas.folding.offline import OfflineFold, fold_journal
 
 Saying = Callable[[str, tuple[int, int]], None]
 """Told what is being done, and (done, total) of it."""
+
+
+class NoSuchPartition(OfferflowError):
+    exit_code = 2
 
 
 class Report(msgspec.Struct):
@@ -61,10 +66,13 @@ class OutputsWanted(msgspec.Struct, frozen=True):
 def verify(settings: Settings, checks: Sequence[str], partitions: Sequence[int], processes: int, say: Saying) -> Report:
     """Compare ``checks`` (STATES, OUTPUTS) of ``partitions`` (none: all). It changes nothing anywhere.
 
-    Raises Refused where it cannot be proved, KafkaDown or RedisDown where one does not answer.
+    Raises NoSuchPartition, Refused where nothing can be proved, KafkaDown or RedisDown where one does not answer.
     """
     admin = Admin(settings, CLIENT)
     journal = journal_places(settings, admin)
+    unknown = sorted(set(partitions) - {number for _, number in journal})
+    if unknown:
+        raise NoSuchPartition(f"the journal has partitions 0 to {len(journal) - 1}, there is no {unknown[0]}")
     places = [place for place in journal if not partitions or place[1] in partitions]
     check_starts(admin, places)
     with tempfile.TemporaryDirectory(prefix="offerflow-verify-") as folder, Processes(processes) as pool:

@@ -9,10 +9,13 @@ Neither is dropped where the journal no longer reaches back to 0. The other guar
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from consumers.rules.rulebook import Rulebook
 from offerflow.rules import state
 from offerflow.runtime import guards, metrics
 from offerflow.runtime.claims import Patience, Standing, claiming, judge_drop, judge_state, look, standings
+from offerflow.runtime.errors import RedisDown
 from offerflow.runtime.kafka.admin import Admin, Place, TopicInfo
 from offerflow.runtime.logs import get_logger
 from offerflow.runtime.redis.store import Meta, StateStore
@@ -46,9 +49,10 @@ class Claims:
     def look(self) -> None:
         """Whether the journal is what it was, and what Redis has left, for alarms; asked now and then."""
         look(self._settings, self._admin, self._topic_ids)
-        used, limit = self._store.memory()
-        metrics.redis_memory_bytes.set(used)
-        metrics.redis_memory_limit_bytes.set(limit)
+        with suppress(RedisDown):  # counted; whoever needs it for the work will say so
+            used, limit = self._store.memory()
+            metrics.redis_memory_bytes.set(used)
+            metrics.redis_memory_limit_bytes.set(limit)
 
     def _claimed(self, place: Place, standing: Standing, patience: Patience) -> Partition:
         meta = self._settled(place, standing.start, patience)

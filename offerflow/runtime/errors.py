@@ -61,6 +61,10 @@ class Refused(OfferflowError):
         super().__init__(message)
         self.reason = reason
 
+    def __reduce__(self) -> tuple[type[Refused], tuple[str, str]]:
+        # Else it could not come back from a process that folds a partition.
+        return type(self), (self.reason, str(self))
+
 
 class Disturbed(OfferflowError):
     """The outcome of a transaction is unknown or it was aborted. Never assume either: claim again from Kafka."""

@@ -33,7 +33,7 @@ _DEFAULTS: Mapping[str, Mapping[str, Any]] = {
         "auto.offset.reset": "earliest",
         "isolation.level": "read_committed",
         "partition.assignment.strategy": "cooperative-sticky",
-        "session.timeout.ms": 6000,
+        "session.timeout.ms": 30_000,
         "heartbeat.interval.ms": 200,
         "fetch.wait.max.ms": 10,
         "fetch.queue.backoff.ms": 5,

@@ -8,12 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from functools import partial
 from typing import Literal
 
 from offerflow.runtime.errors import RedisDown
 from offerflow.runtime.redis.store import Apply, Loaded, Meta, Reach
 
-Refusal = Literal["down", "full"]
+Refusal = Literal["down", "loading", "full", "read only"]
+_REFUSALS: dict[str, tuple[str, str, bool]] = {
+    "down": ("Connection refused", "unreachable", False),
+    "loading": ("Redis is loading the dataset in memory", "loading", False),
+    "full": ("command not allowed when used memory > 'maxmemory'.", "memory", True),
+    "read only": ("You can't write against a read only replica.", "read_only", True),
+}
+"""By kind: what Redis says, the label it gets, and whether it refuses writes only."""
 _PACKED = frozenset({"next", "dirty", "fold"})
 KEPT = 16
 """How many writes a fail-over can take back."""
@@ -35,17 +43,19 @@ class _Kept:
 class RedisDouble:
     """``on_call(name)`` is told of each call before it reaches the server, so that others may go first.
 
-    ``torn_load`` makes a load read the position first and the states later, as no single script would.
+    ``written`` counts writes. ``torn_load`` makes a load read the position first and the states later, as no single
+    script would.
     """
 
     def __init__(self) -> None:
         self.on_call: Callable[[str], None] = lambda name: None
         self.torn_load = False
+        self.written = 0
         self._kept: dict[int, _Kept] = {}
         self._before: list[tuple[int, _Kept]] = []
         self._half_way: dict[int, int] = {}
         self._reply: list[bool] = []
-        self._refused: dict[str, int] = {"down": 0, "full": 0}
+        self._refused: dict[str, int] = dict.fromkeys(_REFUSALS, 0)
 
     # -- what it has ------------------------------------------------------------------------------------------------
 
@@ -95,6 +105,11 @@ class RedisDouble:
             self._kept[number] = _Kept()
         self._before = [] if partition is None else [one for one in self._before if one[0] != partition]
 
+    def restore(self, partition: int, copy: _Kept) -> None:
+        """Put back what ``kept(partition).copy()`` gave before: an older backup."""
+        self._kept[partition] = copy
+        self._before = [one for one in self._before if one[0] != partition]
+
     def forget(self, partition: int, what: Literal["meta", "states", "timers", "open"]) -> None:
         """Some of a partition's keys are gone and the others are not. No single script of ours does that."""
         getattr(self.kept(partition), what).clear()
@@ -108,26 +123,23 @@ class RedisDouble:
         self._reply.append(done)
 
     def refuse(self, kind: Refusal, calls: int = 1) -> None:
-        """Answer the next calls with an error: ``down`` all of them, ``full`` those that write."""
+        """Answer the next calls with an error: all of them, or those that write."""
         self._refused[kind] += calls
 
     def well(self) -> None:
         """Nothing of all that any more."""
         self._half_way.clear()
         self._reply.clear()
-        self._refused = {"down": 0, "full": 0}
+        self._refused = dict.fromkeys(_REFUSALS, 0)
 
     # -- what stores ask of it --------------------------------------------------------------------------------------
 
     def called(self, name: str, *, writes: bool = False) -> None:
         self.on_call(name)
-        for kind, why in (
-            ("down", "Connection refused"),
-            ("full", "OOM command not allowed when used memory > 'maxmemory'"),
-        ):
-            if self._refused[kind] and (writes or kind == "down"):
+        for kind, (said, why, only_writes) in _REFUSALS.items():
+            if self._refused[kind] and (writes or not only_writes):
                 self._refused[kind] -= 1
-                raise RedisDown(f"Redis at double does not do its work ({why}); is it running, is the address right?")
+                raise _down(said, why)
 
     def load(self, partition: int, entities: Sequence[str], reach: Reach | None) -> Loaded:
         kept = self.kept(partition)
@@ -162,8 +174,7 @@ class RedisDouble:
             return "done"
         if int(meta.get("next", 0)) != batch.start:
             return "moved"
-        self._before.append((batch.partition, kept.copy()))
-        del self._before[:-KEPT]
+        self._remember(batch.partition, kept.copy())
         left = self._half_way.pop(batch.partition, None)
         meta["dirty"] = batch.token
         for write in _writes(kept, batch):
@@ -181,9 +192,14 @@ class RedisDouble:
     def drop(self, partition: int, name: str, value: bytes) -> bool:
         if (_bytes(self.kept(partition).meta.get(name)) or b"") != value:
             return False
-        self._before.append((partition, self.kept(partition)))
+        self._remember(partition, self.kept(partition))
         self._kept[partition] = _Kept()
         return True
+
+    def _remember(self, partition: int, before: _Kept) -> None:
+        self.written += 1
+        self._before.append((partition, before))
+        del self._before[:-KEPT]
 
     def reply(self) -> bool | None:
         """Whether the apply at hand is done, if nobody answers it."""
@@ -201,7 +217,7 @@ class StoreDouble:
         self._redis = redis
 
     def ping(self) -> None:
-        self._redis.called("redis.ping")
+        self._redis.called("redis.ping", writes=True)
 
     def memory(self) -> tuple[int, int]:
         self._redis.called("redis.memory")
@@ -226,21 +242,22 @@ class StoreDouble:
 
     def apply(self, batches: Sequence[Apply]) -> dict[int, str]:
         # A pipeline is no transaction: what one script does is there before the next begins, whatever comes of that.
-        answers, broken = {}, None
+        answers: dict[int, str] = {}
+        broken: RedisDown | None = None
         for batch in batches:
             self._redis.called("redis.apply", writes=True)
             done = self._redis.reply()
             if done is False:
-                broken = "Timeout reading from socket"
+                broken = _down("Timeout reading from socket", "unreachable")
                 continue
             try:
                 answers[batch.partition] = self._redis.apply(batch)
             except _HalfWay:
-                broken = "the script died half-way"
+                broken = _down("the script died half-way", "error")
             if done:
-                broken = "Timeout reading from socket"
+                broken = _down("Timeout reading from socket", "unreachable")
         if broken is not None:
-            raise RedisDown(f"Redis at double does not do its work ({broken}); is it running, is the address right?")
+            raise broken
         self._redis.on_call("redis.applied")
         return answers
 
@@ -276,14 +293,15 @@ class StoreDouble:
 def _writes(kept: _Kept, batch: Apply) -> Iterator[Callable[[], object]]:
     """The writes of a batch, one entity each, in an order in which they may be cut off."""
     for entity, state in batch.states.items():
-        yield lambda entity=entity, state=state: kept.states.__setitem__(entity, state)
+        yield partial(kept.states.__setitem__, entity, state)
     for entity, at in batch.timers.items():
-        if at is None:
-            yield lambda entity=entity: kept.timers.pop(entity, None)
-        else:
-            yield lambda entity=entity, at=at: kept.timers.__setitem__(entity, at)
+        yield partial(kept.timers.pop, entity, None) if at is None else partial(kept.timers.__setitem__, entity, at)
     for entity, now in batch.opened.items():
-        yield lambda entity=entity, now=now: (kept.open.add if now else kept.open.discard)(entity)
+        yield partial(kept.open.add if now else kept.open.discard, entity)
+
+
+def _down(said: str, why: str) -> RedisDown:
+    return RedisDown(f"Redis at double does not do its work ({said})", why)
 
 
 def _bytes(value: str | bytes | None) -> bytes | None:

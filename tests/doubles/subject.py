@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import uuid
 import zlib
-from typing import Protocol
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, Protocol
 
 import redis
 
@@ -26,12 +28,20 @@ class Subject(Protocol):
 
     def mend(self, partition: int, entity: str) -> None: ...
     def empty(self, partition: int) -> None: ...
+    def remember(self) -> None: ...
+    def go_back(self) -> None:
+        """Lose every write since ``remember``, as a fail-over to a replica does that lags."""
+
+    def full(self) -> AbstractContextManager[None]:
+        """While it takes no writes for want of memory."""
+
     def close(self) -> None: ...
 
 
 class DoubleSubject:
     def __init__(self) -> None:
         self.redis = RedisDouble()
+        self._written = 0
         self.store: Store = StoreDouble(self.redis)
         self.rival: Store = StoreDouble(self.redis)
 
@@ -44,6 +54,18 @@ class DoubleSubject:
     def empty(self, partition: int) -> None:
         self.redis.empty(partition)
 
+    def remember(self) -> None:
+        self._written = self.redis.written
+
+    def go_back(self) -> None:
+        self.redis.fail_over(self.redis.written - self._written)
+
+    @contextmanager
+    def full(self) -> Iterator[None]:
+        self.redis.refuse("full", calls=1000)
+        yield
+        self.redis.well()
+
     def close(self) -> None:
         pass
 
@@ -55,6 +77,7 @@ class RealSubject:
         settings = Settings(redis=RedisSettings(url=url), topic_prefix=f"c{uuid.uuid4().hex[:10]}.")
         self._keys = f"{{of:{settings.topic('journal')}:"
         self._raw = redis.Redis.from_url(url)
+        self._remembered: dict[bytes, Any] = {}
         self.store: Store = StateStore(settings)
         self.rival: Store = StateStore(settings)
 
@@ -69,6 +92,25 @@ class RealSubject:
     def empty(self, partition: int) -> None:
         self._remove(f"{self._keys}{partition}}}*")
 
+    def remember(self) -> None:
+        self._remembered = {key: self._raw.dump(key) for key in self._mine(f"{self._keys}*")}
+
+    def go_back(self) -> None:
+        self._remove(f"{self._keys}*")
+        for key, dumped in self._remembered.items():
+            self._raw.restore(key, 0, dumped)
+
+    @contextmanager
+    def full(self) -> Iterator[None]:
+        before: Any = self._raw.config_get("maxmemory*")
+        self._raw.config_set("maxmemory-policy", "noeviction")
+        self._raw.config_set("maxmemory", 1)
+        try:
+            yield
+        finally:
+            for name in ("maxmemory", "maxmemory-policy"):
+                self._raw.config_set(name, before[name])
+
     def close(self) -> None:
         self._remove(f"{self._keys}*")
         self.store.close()
@@ -79,6 +121,9 @@ class RealSubject:
         return f"{self._keys}{partition}}}:st:{zlib.crc32(entity.encode()) % BUCKETS}"
 
     def _remove(self, pattern: str) -> None:
-        mine = list(self._raw.scan_iter(pattern, count=1000))
+        mine = self._mine(pattern)
         if mine:
             self._raw.delete(*mine)
+
+    def _mine(self, pattern: str) -> list[bytes]:
+        return list(self._raw.scan_iter(pattern, count=1000))

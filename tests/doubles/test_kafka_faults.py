@@ -293,7 +293,8 @@ def test_while_the_broker_is_away_calls_wait_and_time_out(cluster: Cluster) -> N
     statistics = {"stats_cb": told.append, "statistics.interval.ms": 1000}
     client, consumer, admin = producer(cluster, **statistics), join(cluster, "worker", []), cluster.AdminClient({})
     cluster.stop()
-    assert consumer.consume(10, 20.0) == []
+    [error] = consumer.consume(10, 20.0)
+    assert error.error().code() == KafkaError._ALL_BROKERS_DOWN
     assert refusal(lambda: consumer.committed([TopicPartition(*PLACE)], timeout=1.0)) == KafkaError._TIMED_OUT
     assert refusal(lambda: admin.list_topics(timeout=1.0)) == KafkaError._TRANSPORT
     assert refusal(admin.describe_cluster(request_timeout=1.0).result) == KafkaError._TIMED_OUT

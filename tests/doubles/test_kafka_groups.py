@@ -163,7 +163,7 @@ def test_a_member_that_was_expelled_loses_everything(kafka: Kafka) -> None:
 def test_who_was_expelled_does_not_know_until_it_is_told(kafka: Kafka) -> None:
     """Until its next heartbeat it goes on reading: reading is not fenced, committing is."""
     topic, group, producer = kafka.topic(), kafka.name("group"), kafka.producer()
-    member = Member(kafka.consumer(group, client_id="left", heartbeat_interval_ms=3000))
+    member = Member(kafka.consumer(group, client_id="left", heartbeat_interval_ms=10_000))
     member.subscribe(topic)
     turns(kafka, [member], 1)
     kafka.world.expel(group, "left")
@@ -236,7 +236,7 @@ def test_a_position_may_be_chosen_anew_while_the_member_stays(kafka: Kafka) -> N
 def test_who_does_not_poll_leaves_its_partitions_to_others(kafka: Kafka) -> None:
     """Though its heartbeats go on. At its next poll it is told what waited for it, and then that the rest is lost."""
     topic, group = kafka.topic(partitions=2), kafka.name("group")
-    slow = Member(kafka.consumer(group, max_poll_interval_ms=6000))
+    slow = Member(kafka.consumer(group, session_timeout_ms=6000, max_poll_interval_ms=6000))
     slow.subscribe(topic)
     turns(kafka, [slow], 2)
     other = join(kafka, group, topic)

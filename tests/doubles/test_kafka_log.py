@@ -255,3 +255,18 @@ def test_a_topic_made_again_has_another_id(kafka: Kafka) -> None:
     after = kafka.until(described, "the topic to be there")
     assert str(after.topic_id) != str(before.topic_id)
     assert kafka.until(lambda: kafka.read(topic), "reading") == ([], 0)
+
+
+def test_a_reader_of_a_topic_that_is_made_again_is_where_it_was(kafka: Kafka) -> None:
+    """So it is outside the new log, or in the midst of it: only the topic's id tells."""
+    topic, consumer = kafka.topic(), kafka.consumer(auto_offset_reset="error")
+    kafka.write(kafka.producer(), topic, b"0", b"1")
+    consumer.assign([TopicPartition(topic, 0, 0)])
+    assert kafka.to_end(consumer) == ([(0, b"0"), (1, b"1")], 2)
+    [future] = kafka.admin.delete_topics([topic]).values()
+    future.result(WAIT)
+    kafka.until(lambda: kafka.admin.list_topics(topic, timeout=WAIT).topics[topic].error, "the topic to be gone")
+    [future] = kafka.admin.create_topics([NewTopic(topic, 1, replication_factor=1)]).values()
+    future.result(WAIT)
+    [error] = kafka.until(lambda: consumer.consume(1, 0.2), "the error")
+    assert (error.error().code(), error.offset()) == (KafkaError._AUTO_OFFSET_RESET, 2)

@@ -157,6 +157,41 @@ def test_an_emptied_partition(subject: Subject) -> None:
     assert one(store, step) == "ok"
 
 
+def test_a_fail_over_to_an_older_copy(subject: Subject) -> None:
+    """Position, states, timers and the token of the last batch go back together, so a batch that follows what was lost
+    is refused, and the lost ones can be applied again."""
+    store = subject.store
+    one(store, batch(0, 5, states={"u:1": b"1"}, timers={"u:1": 7}))
+    subject.remember()
+    lost = [batch(5, 9, "t2", states={"u:1": b"2"}, timers={"u:1": None}, opened={"u:2": True}), batch(9, 12, "t3")]
+    assert [one(store, step) for step in lost] == ["ok", "ok"]
+    subject.go_back()
+    assert (store.meta(2).next, store.states(2), store.timers(2), store.opened(2)) == (
+        5,
+        {"u:1": b"1"},
+        {"u:1": 7},
+        set(),
+    )
+    assert one(store, batch(12, 14, "t4")) == "moved"
+    assert [one(subject.rival, step) for step in lost] == ["ok", "ok"]
+    assert (store.meta(2).next, store.states(2), store.timers(2), store.opened(2)) == (12, {"u:1": b"2"}, {}, {"u:2"})
+
+
+def test_a_full_redis(subject: Subject) -> None:
+    """Says so before it has written anything, reads on, and takes the same batch later."""
+    store = subject.store
+    one(store, batch(0, 5, states={"u:1": b"1"}))
+    with subject.full():
+        for call in (store.ping, lambda: store.apply([batch(5, 9, "t2", states={"u:1": b"2"})])):
+            with pytest.raises(RedisDown) as refused:
+                call()
+            assert refused.value.why == "memory"
+        assert (store.meta(2).next, store.meta(2).dirty, store.states(2)) == (5, None, {"u:1": b"1"})
+        assert store.load({2: ["u:1"]})[2].states == {"u:1": b"1"}
+    store.ping()
+    assert one(store, batch(5, 9, "t2", states={"u:1": b"2"})) == "ok"
+
+
 @pytest.mark.broker
 @pytest.mark.parametrize("seed", range(4))
 def test_any_sequence_of_calls(stack: Services, seed: int) -> None:

@@ -185,6 +185,8 @@ def test_a_state_half_written(deployment: Callable[..., Deployment]) -> None:
     _rest(made)
     assert not redis.hexists(f"{tag}:meta", "dirty")
     assert rules.metric("offerflow_suppressed_outputs_total") > 0
+    assert rules.metric("offerflow_claims_total") > rules.metric("offerflow_partitions") == made.partitions
+    assert rules.metric("offerflow_redis_memory_bytes") > 0
 
 
 def test_redis_restored_from_an_older_copy(deployment: Callable[..., Deployment]) -> None:
@@ -247,7 +249,7 @@ def test_topics_that_change(deployment: Callable[..., Deployment]) -> None:
     assert (validation.stop(), rules.stop()) == (0, 0)
     _done(made, lambda admin: admin.delete_topics([f"{made.prefix}journal"]))
     rules = made.rules(2)
-    _refuses(rules, "is gone")
+    _refuses(rules, "topics create", by="lacks a topic")
     made.create_topics()
     _refuses(rules, "created anew")
     assert rules.stop() == 0

@@ -61,7 +61,8 @@ class Admin:
 
     def __init__(self, settings: Settings, client_id: str = "offerflow-admin") -> None:
         self._settings = settings
-        self._client = outside.AdminClient(base_config(settings, client_id))
+        self._client_id = client_id
+        self._client = self._new_client()
         self._consumers: dict[str, Consumer] = {}
 
     def ping(self, timeout_s: float = 4.0) -> None:
@@ -87,13 +88,17 @@ class Admin:
         wanted = list(names)
         if not wanted:
             return {}
-        futures = self._client.describe_topics(TopicCollection(wanted), request_timeout=timeout_s)
-        found: dict[str, TopicInfo] = {}
-        for name, future in futures.items():
-            description = self._result(future, f"describing topic {name}", {KafkaError.UNKNOWN_TOPIC_OR_PART: None})
-            if description is not None:
-                found[name] = TopicInfo(name, str(description.topic_id), len(description.partitions))
-        return found
+
+        def ask() -> dict[str, TopicInfo]:
+            futures = self._client.describe_topics(TopicCollection(wanted), request_timeout=min(timeout_s, ASK_S))
+            found: dict[str, TopicInfo] = {}
+            for name, future in futures.items():
+                description = self._result(future, f"describing topic {name}", {KafkaError.UNKNOWN_TOPIC_OR_PART: None})
+                if description is not None:
+                    found[name] = TopicInfo(name, str(description.topic_id), len(description.partitions))
+            return found
+
+        return self._again(ask, timeout_s)
 
     def create(self, topics: Iterable[tuple[str, int, int, Mapping[str, str]]]) -> list[str]:
         """Create (name, partitions, replication or -1 for the broker's default, config). Returns the new ones."""
@@ -217,12 +222,18 @@ class Admin:
             )
         return self._consumers[group]
 
-    def _again(self, ask: Callable[[], T]) -> T:
-        """Ask a leader or coordinator that may be just coming up, again and again for TIMEOUT_S: a request sent too
+    def _new_client(self) -> Any:
+        return outside.AdminClient(base_config(self._settings, self._client_id))
+
+    def _again(self, ask: Callable[[], T], within_s: float = TIMEOUT_S + ASK_S) -> T:
+        """Ask a leader or coordinator that may be just coming up, again and again for ``within_s``: a request sent too
         early waits out its own time and is not repeated by the client."""
         for attempt in stamina.retry_context(
-            on=KafkaDown, attempts=None, timeout=TIMEOUT_S + ASK_S, wait_initial=0.05, wait_max=0.5
+            on=KafkaDown, attempts=None, timeout=within_s, wait_initial=0.05, wait_max=0.5
         ):
+            if attempt.num > 1:
+                # A client whose controller died waits for that very broker; a new one asks those that live.
+                self._client = self._new_client()
             with attempt:
                 return ask()
         raise AssertionError("the loop returns or raises")

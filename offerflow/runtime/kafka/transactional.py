@@ -148,8 +148,6 @@ class TransactionalProducer:
         try:
             producer = outside.Producer(config | trouble.config(config))
             self._call(lambda: producer.init_transactions(CALL_TIMEOUT_S), CALL_TIMEOUT_S)
-            producer.poll(0)
-            trouble.forget()
         except KafkaException as error:
             raise translate(error, f"opening transactions as {self._id}", self._settings) from None
         self._producer, self._trouble = producer, trouble

@@ -25,7 +25,8 @@ _NEVER_UP = re.compile(r"in state (TRY_CONNECT|CONNECT|SSL_HANDSHAKE|APIVERSION_
 
 
 class Trouble:
-    """What one producer heard of. All of it is told from within calls of the client, never in between."""
+    """What one producer heard of, from its first connection on: of a broker that was lost once, the log is silent for
+    the next 30 s. All of it is told from within calls of the client, never in between."""
 
     def __init__(self) -> None:
         self.seen = False
@@ -41,10 +42,6 @@ class Trouble:
             "stats_cb": self._told,
         }
 
-    def forget(self) -> None:
-        """What finding the brokers cost at the start is no trouble."""
-        self.seen = False
-
     def _heard(self, facility: str, text: str) -> None:
         if facility == "REQTMOUT" or (facility == "FAIL" and not _NEVER_UP.search(text)):
             self.seen = True
@@ -54,7 +51,7 @@ class Trouble:
             self.seen = True
 
     def _told(self, statistics: str) -> None:
-        """The log leaves out what it said of the same broker less than 30 s ago; the statistics do not."""
+        """The statistics leave nothing out, and come late."""
         brokers = json.loads(statistics)["brokers"].values()
         counted = sum(broker["req_timeouts"] + broker["disconnects"] for broker in brokers)
         if self._counted is not None and counted > self._counted:

@@ -175,7 +175,9 @@ def test_states_are_folded_anew_and_on(deployment: Callable[..., Deployment]) ->
     now = _kept(store, made.partitions)
     assert {number for number, one in now.items() if one != right[number]} == {0}
 
-    done = made.command("state", "rebuild", "--partition", "0", "--yes")
+    redis.hset(tag(4, "meta"), "next", before[4]["end"] + 1000)
+    assert _shown(made, code=1)[4]["refusal"]["reason"] == "redis_ahead"
+    done = made.command("state", "rebuild", "--partition", "0", "--partition", "4", "--yes")
     assert done.returncode == 0, done.stderr
     assert _kept(store, made.partitions) == right
     assert {number: one["committed"] for number, one in _shown(made).items()} == {

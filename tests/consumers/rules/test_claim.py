@@ -10,6 +10,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from consumers.rules.claim import LAYOUT, Claims
+from offerflow.rules.state import PartitionState, pack
 from offerflow.runtime import claims as claims_module
 from offerflow.runtime import outside
 from offerflow.runtime.errors import KafkaDown, Refused, TryAgain
@@ -22,7 +23,9 @@ from tests.consumers.rules.world import catalog_of
 
 SETTINGS = Settings(topic_prefix="t.", partitions=4, worker="rules-1")
 PLACE = ("t.journal", 2)
-BOOK = CatalogBook(catalog_of([[]]))
+CATALOG = catalog_of([[], []])
+CATALOG.records["ruleset/r1"]["engine"] += 1
+BOOK = CatalogBook(CATALOG)
 EMPTY = Meta(0, None, None, None, None, None, None)
 OURS = Meta(70, None, None, LAYOUT, "T", "cluster", "t.rules", "4")
 
@@ -211,6 +214,16 @@ def test_what_cannot_be_trusted_is_refused(world: World, what: str) -> None:
     assert advice in str(refused.value)
     after = counted("offerflow_refusals_total", reason=reason), counted("offerflow_claims_total", outcome="refused")
     assert after == (before[0] + 1, before[1] + 1)
+
+
+def test_rules_that_this_version_cannot_run_are_refused(world: World) -> None:
+    """Where the rules in force need another engine, the partition is not even claimed."""
+    world.redis = replace(OURS, fold=pack(PartitionState(ruleset="r1")))
+    before = counted("offerflow_refusals_total", reason="engine")
+    with pytest.raises(Refused, match="needs rules engine") as refused:
+        world.claim()
+    assert refused.value.reason == "engine"
+    assert counted("offerflow_refusals_total", reason="engine") == before + 1
 
 
 def test_a_claim_ends_in_time(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from tests.doubles.kafka.groups import Group, State
 from tests.doubles.kafka.log import Headers, Partition, Place
 from tests.doubles.kafka.producer import Producer
 from tests.doubles.kafka.timing import Agenda, Time
+from tests.doubles.kafka.transactional import TransactionalProducer
 from tests.doubles.kafka.transactions import Producing
 
 _DEFAULTS = {"max.message.bytes": "1048588", "cleanup.policy": "delete", "retention.ms": "604800000"}
@@ -47,6 +48,8 @@ class Cluster:
         self.up = True
         self.agenda = Agenda()
         self.topics: dict[str, Topic] = {}
+        self.changes = 0
+        """How often topics were made or deleted: what clients know of partitions holds until the next time."""
         self.groups: dict[str, Group] = {}
         self.producing: dict[str, Producing] = {}
         self.late: list[Late] = []
@@ -55,8 +58,8 @@ class Cluster:
         """Told the name of each client call as it begins; ``<name>.replied`` when the broker has acted."""
         self.owner: Callable[[], Hashable] = lambda: None
         """Which process a client that is made now belongs to."""
-        self.ending: Callable[[Producer], Ending] | None = None
-        self.sending: Callable[[Producer], Sending] | None = None
+        self.ending: Callable[[TransactionalProducer], Ending] | None = None
+        self.sending: Callable[[TransactionalProducer], Sending] | None = None
         self.marker_delay: Callable[[], float] | None = None
         """Seconds until a marker is written in one partition after its transaction's end was answered."""
         self.cut: Callable[[int], int] | None = None
@@ -67,7 +70,7 @@ class Cluster:
     # -- what clients use ---------------------------------------------------------------------------------------------
 
     def Producer(self, config: Mapping[str, Any]) -> Producer:  # noqa: N802 - stands for the class
-        return Producer(self, config)
+        return (TransactionalProducer if config.get("transactional.id") else Producer)(self, config)
 
     def Consumer(self, config: Mapping[str, Any]) -> Consumer:  # noqa: N802
         return Consumer(self, config)
@@ -114,6 +117,7 @@ class Cluster:
     # -- looking, from outside ----------------------------------------------------------------------------------------
 
     def create(self, name: str, partitions: int = 1, config: Mapping[str, str] | None = None) -> Topic:
+        self.changes += 1
         self.topics[name] = Topic(name, self.number(), partitions, config or {})
         return self.topics[name]
 
@@ -222,6 +226,7 @@ class Cluster:
 
     def delete(self, topic: str) -> None:
         """With the offsets that groups without members have in it, as Kafka does."""
+        self.changes += 1
         del self.topics[topic]
         for group in self.groups.values():
             if not group.members:

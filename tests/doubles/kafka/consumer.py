@@ -1,24 +1,15 @@
-"""``confluent_kafka.Consumer`` in memory: fetching, positions, ends of partitions, and the callbacks of its group."""
+"""``confluent_kafka.Consumer`` in memory: reading, the callbacks of its group, and questions about offsets."""
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from confluent_kafka import (
-    OFFSET_BEGINNING,
-    OFFSET_END,
-    OFFSET_INVALID,
-    KafkaError,
-    KafkaException,
-    Message,
-    TopicPartition,
-)
+from confluent_kafka import OFFSET_END, OFFSET_INVALID, KafkaError, KafkaException, Message, TopicPartition
 
 from tests.doubles.kafka.client import Client, failure
+from tests.doubles.kafka.cursors import Cursors
 from tests.doubles.kafka.groups import GroupMetadata
-from tests.doubles.kafka.log import Partition, Place
 from tests.doubles.kafka.membership import NEVER, Change, Membership
 
 if TYPE_CHECKING:
@@ -27,33 +18,21 @@ if TYPE_CHECKING:
 Callback = Callable[["Consumer", list[TopicPartition]], None]
 
 
-class _Cursor:
-    """Where the reading of one partition stands. ``told``: the end that was told already."""
-
-    __slots__ = ("failed", "high", "partition", "paused", "position", "told")
-
-    def __init__(self, partition: Partition | None, position: int) -> None:
-        self.partition = partition
-        self.position = position
-        self.told = -1
-        self.high = OFFSET_INVALID
-        self.paused = False
-        self.failed = False
-
-
 class Consumer(Client):
     def __init__(self, cluster: Cluster, config: Mapping[str, Any]) -> None:
         if "group.id" not in config:
             raise failure(KafkaError._INVALID_ARG, "group.id must be set")
         super().__init__(cluster, config)
         self._committed_only = config.get("isolation.level", "read_committed") == "read_committed"
-        self._tell_ends = bool(config.get("enable.partition.eof", False))
-        self._reset = str(config.get("auto.offset.reset", "latest"))
-        self._membership = Membership(self, cluster.group(str(config["group.id"])))
+        self._group = cluster.group(str(config["group.id"]))
+        self._membership = Membership(self, self._group)
         self._callbacks: dict[Change, Callback] = {}
-        self._cursors: dict[Place, _Cursor] = {}
         self._assigned_in_callback = False
-        self._errors: deque[Message] = deque()
+        self._cursors = Cursors(
+            cluster, self._group, committed_only=self._committed_only,
+            tell_ends=bool(config.get("enable.partition.eof", False)),
+            reset=str(config.get("auto.offset.reset", "latest")),
+        )  # fmt: skip
         self._closed = False
 
     # -- reading ------------------------------------------------------------------------------------------------------
@@ -77,10 +56,7 @@ class Consumer(Client):
         while True:
             if membership.changes:
                 self._serve(found)
-            while self._errors and len(found) < limit:
-                found.append(self._errors.popleft())
-            if cluster.up:
-                self._fetch(found, limit)
+            self._cursors.fetch(found, limit)
             if len(found) >= limit:
                 return found
             left = until - cluster.now()
@@ -93,68 +69,20 @@ class Consumer(Client):
             return message
         return None
 
-    def _fetch(self, found: list[Message], limit: int) -> None:
-        for place in list(self._cursors):
-            cursor = self._cursors[place]
-            if cursor.paused or cursor.failed:
-                continue
-            partition = cursor.partition
-            if partition is None or self.cluster.partition(place) is not partition:
-                self._meet(place, cursor)
-                continue
-            end = partition.stable if self._committed_only else partition.end
-            cursor.high = partition.end
-            if not partition.start <= cursor.position <= partition.end:
-                self._outside(place, cursor)
-                continue
-            if cursor.position < end:
-                if len(found) >= limit:
-                    continue
-                records, cursor.position = partition.read(cursor.position, limit - len(found), self._committed_only)
-                found += records
-            if (
-                self._tell_ends and cursor.position >= end and cursor.told != cursor.position and len(found) < limit
-            ):  # fmt: skip
-                cursor.told = cursor.position
-                error = KafkaError(KafkaError._PARTITION_EOF)
-                found.append(
-                    Message(topic=place[0], partition=place[1], offset=cursor.position, error=error)
-                )  # fmt: skip
-        # Partitions take turns at being first.
-        if found and len(self._cursors) > 1:
-            first = next(iter(self._cursors))
-            self._cursors[first] = self._cursors.pop(first)
-
-    def _meet(self, place: Place, cursor: _Cursor) -> None:
-        """The partition is there for the first time, or its topic was made anew."""
-        cursor.partition = self.cluster.partition(place)
-        if cursor.partition is None:
-            cursor.failed = True
-            code = KafkaError.UNKNOWN_TOPIC_OR_PART
-            self._errors.append(Message(topic=place[0], partition=place[1], error=KafkaError(code)))
-
-    def _outside(self, place: Place, cursor: _Cursor) -> None:
-        """The position lies before the start or behind the end of the log."""
-        assert cursor.partition is not None
-        if self._reset in ("earliest", "smallest", "beginning"):
-            cursor.position = cursor.partition.start
-        elif self._reset == "error":
-            cursor.failed = True
-            error = KafkaError(KafkaError._AUTO_OFFSET_RESET, "Broker: Offset out of range")
-            self._errors.append(Message(topic=place[0], partition=place[1], offset=cursor.position, error=error))
-        else:
-            cursor.position = cursor.partition.end
+    def disconnected(self) -> None:
+        super().disconnected()
+        self.fail(KafkaError(KafkaError._ALL_BROKERS_DOWN, "1/1 brokers are down"))
 
     def fail(self, error: KafkaError) -> None:
         """To be told by the next ``consume``."""
-        self._errors.append(Message(error=error))
+        self._cursors.fail(error)
 
     # -- what is read -------------------------------------------------------------------------------------------------
 
     def assign(self, partitions: Iterable[TopicPartition]) -> None:
         self._open("assign")
-        self._cursors.clear()
-        self._take(partitions)
+        self._cursors.drop(list(self._cursors))
+        self._cursors.take(partitions)
 
     def incremental_assign(self, partitions: Iterable[TopicPartition]) -> None:
         self._open("incremental_assign")
@@ -163,7 +91,7 @@ class Consumer(Client):
         for tp in wanted:
             if (tp.topic, tp.partition) in self._cursors:
                 raise failure(KafkaError._CONFLICT, f"{tp.topic} [{tp.partition}] can't be assigned twice")
-        self._take(wanted)
+        self._cursors.take(wanted)
 
     def incremental_unassign(self, partitions: Iterable[TopicPartition]) -> None:
         self._open("incremental_unassign")
@@ -172,51 +100,19 @@ class Consumer(Client):
         for place in wanted:
             if place not in self._cursors:
                 raise failure(KafkaError._INVALID_ARG, f"{place[0]} [{place[1]}] can't be unassigned: not assigned")
-        self._drop(wanted)
+        self._cursors.drop(wanted)
 
     def assignment(self) -> list[TopicPartition]:
         self._open("assignment")
         return [TopicPartition(*place) for place in self._cursors]
 
     def pause(self, partitions: Iterable[TopicPartition]) -> None:
-        self._set_paused(partitions, True)
+        self._open("pause")
+        self._cursors.pause(partitions, True)
 
     def resume(self, partitions: Iterable[TopicPartition]) -> None:
-        self._set_paused(partitions, False)
-
-    def _set_paused(self, partitions: Iterable[TopicPartition], paused: bool) -> None:
-        self._open("pause" if paused else "resume")
-        for tp in partitions:
-            cursor = self._cursors.get((tp.topic, tp.partition))
-            if cursor is not None:
-                cursor.paused = paused
-
-    def _take(self, partitions: Iterable[TopicPartition]) -> None:
-        for tp in partitions:
-            place = (tp.topic, tp.partition)
-            partition = self.cluster.partition(place)
-            self._cursors[place] = _Cursor(partition, self._position(place, partition, tp.offset))
-
-    def _position(self, place: Place, partition: Partition | None, offset: int) -> int:
-        if offset >= 0:
-            return offset
-        kept = self._membership.group.offsets.get(place)
-        if offset not in (OFFSET_BEGINNING, OFFSET_END) and kept is not None:
-            return kept.offset
-        if partition is None:
-            return 0
-        if offset == OFFSET_BEGINNING or (offset != OFFSET_END and self._reset == "earliest"):
-            return partition.start
-        if offset == OFFSET_END or self._reset == "latest":
-            return partition.stable if self._committed_only else partition.end
-        return -1  # there is none: the first fetch says so
-
-    def _drop(self, places: Iterable[Place]) -> None:
-        for place in places:
-            self._cursors.pop(place, None)
-            stale = [message for message in self._errors if (message.topic(), message.partition()) == place]
-            for message in stale:
-                self._errors.remove(message)
+        self._open("resume")
+        self._cursors.pause(partitions, False)
 
     # -- the group ----------------------------------------------------------------------------------------------------
 
@@ -246,7 +142,7 @@ class Consumer(Client):
             self._serve([])
         self._closed = True
         membership.leave()
-        self._cursors.clear()
+        self._cursors.drop(list(self._cursors))
 
     def _serve(self, found: list[Message]) -> None:
         """Call back. What was read of partitions that go is dropped from ``found``, as librdkafka does in one call."""
@@ -268,9 +164,9 @@ class Consumer(Client):
             finally:
                 if not self.dead and not self._assigned_in_callback:
                     if change is Change.ASSIGN:
-                        self._take(TopicPartition(*place) for place in places if place not in self._cursors)
+                        self._cursors.take(TopicPartition(*place) for place in places if place not in self._cursors)
                     else:
-                        self._drop(places)
+                        self._cursors.drop(places)
                 if not self.dead:
                     membership.served(rejoin)
 
@@ -284,7 +180,7 @@ class Consumer(Client):
         """A read_committed consumer waits until no open transaction holds an offset of these partitions."""
         self._open("committed")
         wanted = [(tp.topic, tp.partition) for tp in partitions]
-        group = self._membership.group
+        group = self._group
 
         def stable() -> bool:
             return not (group.pending and self._committed_only and any(group.unstable(place) for place in wanted))
@@ -308,7 +204,7 @@ class Consumer(Client):
         if message is not None:
             place = (str(message.topic()), int(message.partition() or 0))
             wanted = [TopicPartition(*place, int(message.offset() or 0) + 1)]
-        group, who = self._membership.group, self._membership.metadata
+        group, who = self._group, self._membership.metadata
         answers: list[int] = []
 
         def ask() -> bool:
@@ -333,8 +229,7 @@ class Consumer(Client):
         self._open("get_watermark_offsets")
         place = (partition.topic, partition.partition)
         if cached:
-            cursor = self._cursors.get(place)
-            return (OFFSET_INVALID, cursor.high if cursor is not None else OFFSET_INVALID)
+            return OFFSET_INVALID, self._cursors.high(place)
         if not self._wait(lambda: True, timeout):
             raise failure(KafkaError._TIMED_OUT, "Failed to get watermark offsets: Local: Timed out")
         found = self.cluster.partition(place)

@@ -199,7 +199,8 @@ class Group:
             now = self._cluster.now()
             if member.gone:
                 return
-            if not self._cluster.up or member.joined:
+            waits = member.joined or (member.synced and self.state is State.COMPLETING)
+            if not self._cluster.up or waits:
                 member.heard = now
             if member.heard + member.session_s <= now:
                 self.leave(member.id)

@@ -33,8 +33,6 @@ def test_a_broken_connection_is_trouble_and_one_that_never_was_is_none(facility:
     trouble = Trouble()
     trouble.config({})["logger"].log(20, "%s [%s] %s", facility, "producer-1", text)
     assert trouble.seen is is_one
-    trouble.forget()
-    assert not trouble.seen
 
 
 @pytest.mark.parametrize(("text", "is_one"), [("1/1 brokers are down", True), (CUT, True), (REFUSED, False)])
@@ -55,8 +53,14 @@ def test_statistics_tell_what_the_log_left_out() -> None:
     assert not trouble.seen
     told(statistics(0, 2))
     assert trouble.seen
-    trouble.forget()
-    told(statistics(1, 2))
+
+
+def test_a_request_that_timed_out_shows_in_the_statistics() -> None:
+    """Also where its connection lived on."""
+    trouble = Trouble()
+    told = trouble.config({})["stats_cb"]
+    told(statistics(0, 1))
+    told(statistics(1, 1))
     assert trouble.seen
 
 

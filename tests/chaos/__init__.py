@@ -1,0 +1,1 @@
+"""Real faults on real processes, with a judge: ``make chaos``."""

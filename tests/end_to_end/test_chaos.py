@@ -1,0 +1,63 @@
+"""The short version of ``make chaos``: one broker, two workers of each stage, a fault of every sort, and the judge."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Producer
+from rich.console import Console
+
+from tests.chaos.judging import judged
+from tests.chaos.kinds import every
+from tests.chaos.lanes import Limits, broken
+from tests.chaos.result import Result
+from tests.chaos.world import PREFIX, Size, World, running
+from tests.oracle import topics
+
+pytestmark = [pytest.mark.broker, pytest.mark.slow]
+KINDS = (
+    "validation: SIGKILL at committed", "validation: cut at EndTxn, which arrives later", "rules: SIGKILL at committed",
+    "rules: SIGKILL at applied", "rules: Redis cut", "redis: older RDB", "redis: keys of one partition removed",
+    "redis: maxmemory hit",
+)  # fmt: skip
+EVENTS, FAULTS, AT_MOST_S = 15_000, 7, 45.0
+
+
+def _again(world: World, topic: str) -> None:
+    """Write a copy of the first record of ``topic``, as a stage would that forgot that it had."""
+    first = next(topics.stream(world.bootstrap, [PREFIX + topic]))
+    producer = Producer({"bootstrap.servers": world.bootstrap})
+    headers: list[tuple[str, str | bytes | None]] = list(first.headers)
+    producer.produce(first.topic, first.value, first.key, first.partition, headers=headers)
+    assert producer.flush(30) == 0
+
+
+def _forget(world: World) -> None:
+    """Remove the state of one user who is known."""
+    with world.redis.client() as redis:
+        key = next(redis.scan_iter(f"{{of:{PREFIX}journal:*}}:st:*"))
+        assert redis.hdel(key, redis.hkeys(key)[0]) == 1
+
+
+def test_faults_leave_nothing_wrong_and_the_judge_would_see(tmp_path: Path) -> None:
+    """Kills, a late EndTxn, and a Redis that goes back, forgets and is full leave nothing missing, doubled or wrong;
+    and an output, a dead letter and a journal record written twice, and a state that is gone, are found."""
+    kinds = [kind for kind in every(several=False) if kind.name in KINDS]
+    assert len(kinds) == len(KINDS)
+    console = Console(stderr=True)
+    with running(tmp_path / "run", Size(brokers=1, workers=2, seed=6)) as world:
+        result = broken(world, Limits(AT_MOST_S, FAULTS, EVENTS), kinds, console)
+        judged(world, result, console)
+        assert result.lines() == []
+        assert result.faults
+        assert result.totals["events"] == result.totals["sent"] >= EVENTS
+        assert min(result.totals["outputs"].values()) > 20
+        assert result.totals["webhooks"] == result.totals["outputs"]["RewardReversed"]
+        for topic in ("offer-entry", "dead-letter", "journal"):
+            _again(world, topic)
+        _forget(world)
+        seen = Result()
+        judged(world, seen, console)
+        assert {name: number for name, number in seen.total().found.items() if number} >= {"duplicated": 3}.items()
+        assert seen.total().found["wrong states"] >= 1
