@@ -1,7 +1,7 @@
 """The journal folded again, as `verify` and `state rebuild` do, against the rate at which workers folded it live.
 
-Beside the rates, which depend on what else the machine does at that moment, the CPU that each costs over all processes:
-where the cores are the limit, the ratio of these is that of the rates.
+Beside the rates, which depend on what else the machine does at that moment, the CPU that each costs over all processes,
+without that of starting them: where the cores are the limit, the ratio of these is that of the rates.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import json
 import resource
 import time
 from collections.abc import Callable
+from threading import Thread
 from typing import Any
 
 from bench.catchup import load
@@ -22,7 +23,15 @@ LOOK_S = 0.05
 def refold(count: int, workers: int) -> dict[str, Any]:
     """Journal records per second over ``count`` events, and CPU seconds per million: ``workers`` rules workers with
     the broker's transactions and Redis, and as many processes that fold elsewhere, one after the other."""
+    processes = ("--processes", workers)
+    ways: dict[str, Callable[[Stack], float]] = {
+        "verify --state": lambda stack: _verified(stack, "--state", *processes),
+        "verify --outputs": lambda stack: _verified(stack, "--outputs", *processes),
+        "state rebuild": lambda stack: _rebuilt(stack, *processes),
+    }
     with running(workers=0) as stack:
+        # Of a journal without events: what it costs to start.
+        starting = {name: _again(stack, way)[1] for name, way in ways.items()}
         load(stack, events(count))
         raw, journal = Positions(stack, "validation", [TOPIC]), Positions(stack, "rules", ["journal"])
         stack.up(1, 0)
@@ -33,12 +42,7 @@ def refold(count: int, workers: int) -> dict[str, Any]:
         live = _live(stack, journal, workers)
         stack.run("wait", "--idle")
         stack.up(0, 0)
-        processes = ("--processes", workers)
-        found = {
-            "verify --state": _again(stack, lambda: _verified(stack, "--state", *processes)),
-            "verify --outputs": _again(stack, lambda: _verified(stack, "--outputs", *processes)),
-            "state rebuild": _again(stack, lambda: _rebuilt(stack, *processes)),
-        }
+        found = {name: _again(stack, way) for name, way in ways.items()}
         raw.close()
         journal.close()
     told: dict[str, Any] = {"events": count, "workers_and_processes": workers}
@@ -46,7 +50,8 @@ def refold(count: int, workers: int) -> dict[str, Any]:
     told["cpu_seconds_per_million"] = {"live": round(live[1] * 1e6 / count, 2)}
     told["times_live_by_time"] = {}
     told["times_live_by_cpu"] = {}
-    for name, (seconds, cpu) in found.items():
+    for name, (seconds, used) in found.items():
+        cpu = used - starting[name]
         told["per_second"][name] = round(count / seconds)
         told["cpu_seconds_per_million"][name] = round(cpu * 1e6 / count, 2)
         told["times_live_by_time"][name] = round(live[0] / seconds, 2)
@@ -55,10 +60,13 @@ def refold(count: int, workers: int) -> dict[str, Any]:
 
 
 def _live(stack: Stack, journal: Positions, workers: int) -> tuple[float, float]:
-    """Seconds from the first commit to the last, and CPU seconds of everything meanwhile."""
+    """Seconds from the first commit to the last, and CPU seconds of everything meanwhile, without what it costs the
+    workers to start."""
     before, end = journal.committed(), journal.ends()
-    stack.up(0, workers)
     meter = Meter(stack.processes())
+    # `up` returns when they work, which is too late to begin to look.
+    starting = Thread(target=stack.up, args=(0, workers))
+    starting.start()
     began = time.monotonic()
     while journal.committed() <= before:
         began = time.monotonic()
@@ -66,13 +74,24 @@ def _live(stack: Stack, journal: Positions, workers: int) -> tuple[float, float]
     while journal.committed() < end:
         time.sleep(LOOK_S)
     seconds = time.monotonic() - began
-    return seconds, sum(meter.cost().cpu.values())
+    starting.join()
+    services = sum(meter.cost().cpu.values())
+    cpu = _rules_cpu(stack)
+    stack.up(0, 0)
+    stack.up(0, workers)
+    return seconds, services + cpu - _rules_cpu(stack)
 
 
-def _again(stack: Stack, work: Callable[[], float]) -> tuple[float, float]:
+def _rules_cpu(stack: Stack) -> float:
+    """CPU seconds of the rules workers since they were started."""
+    times = [one.cpu_times() for name, one in stack.processes().items() if name.startswith("rules")]
+    return float(sum(one.user + one.system for one in times))
+
+
+def _again(stack: Stack, work: Callable[[Stack], float]) -> tuple[float, float]:
     """The seconds that ``work`` says, and CPU seconds of its processes, the broker and Redis."""
     meter, before = Meter(stack.processes()), _children()
-    seconds = work()
+    seconds = work(stack)
     return seconds, _children() - before + sum(meter.cost().cpu.values())
 
 

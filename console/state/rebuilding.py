@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from console.state.standing import CLIENT, LAYOUT, Stage, Standing
-from console.state.stored import Stored
+from console.state.stored import StoredFold, fold_on
 from console.verify.processes import Processes
 from offerflow.catalog.follower import CatalogFollower
 from offerflow.catalog.view import Catalog
@@ -19,7 +19,7 @@ from offerflow.runtime import guards
 from offerflow.runtime.errors import Refused, TryAgain
 from offerflow.runtime.redis.mending import MendingStore
 from offerflow.runtime.settings import Settings
-from schemas.folding.offline import OfflineFold, fold_journal
+from schemas.folding.offline import KnownBook
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +100,9 @@ def fold_partition(settings: Settings, store: MendingStore, task: Task, told: Ca
     number = task.standing.place[1]
     if task.anew and not store.drop_seen(number, store.meta(number)):
         raise TryAgain(f"partition {number} was moved in Redis by somebody else: does a worker run?")
-    fold = OfflineFold(number, _catalog(settings), Stored(store, number, task.standing.identity), task.to)
-    for work in fold_journal(settings, fold, task.to, CLIENT):
+    book = KnownBook(_catalog(settings), number)
+    fold = StoredFold(store, number, task.standing.identity, book, task.to)
+    for work in fold_on(settings, fold, task.to, CLIENT):
         told(work.to - work.start)
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import msgspec
 
 from offerflow.catalog.view import Catalog, Value
-from offerflow.runtime import metrics
-from offerflow.runtime.errors import Refused
+from offerflow.runtime import metrics, outside
+from offerflow.runtime.errors import KafkaDown, Refused
 from offerflow.runtime.kafka.reader import TopicReader
+from offerflow.runtime.logs import get_logger
 from offerflow.runtime.settings import Settings
+
+REPORT_AGAIN_S = 3.0
 
 
 class CatalogFollower:
@@ -20,6 +23,7 @@ class CatalogFollower:
         self._topic = settings.topic("catalog")
         self._reader = TopicReader(settings, self._topic, client_id, group)
         self._records: dict[str, Value] = {}
+        self._report_at = 0.0
         self.catalog = Catalog()
 
     def start(self, timeout_s: float = 10.0) -> Catalog:
@@ -32,8 +36,15 @@ class CatalogFollower:
         return self._take(self._reader.poll())
 
     def report(self) -> None:
-        """Commit the position, if it moved: everything up to it is in force in this program."""
-        self._reader.commit()
+        """Commit the position, if it moved: everything up to it is in force in this program. What Kafka does not take
+        now is told a little later; no work depends on it."""
+        if outside.monotonic() < self._report_at:
+            return
+        try:
+            self._reader.commit()
+        except KafkaDown as error:
+            self._report_at = outside.monotonic() + REPORT_AGAIN_S
+            get_logger().warning("the position in the catalog is not reported yet", why=str(error))
 
     def close(self) -> None:
         self._reader.close()

@@ -33,7 +33,7 @@ class OfflineFold:
     def __init__(self, number: int, catalog: Catalog, kept: Kept | None = None, suppress: int = 0) -> None:
         self.number = number
         self.kept = Kept() if kept is None else kept
-        self._partition = Partition(number, self.kept.next, suppress, self.kept.fold, {}, _Known(catalog, number))
+        self._partition = Partition(number, self.kept.next, suppress, self.kept.fold, {}, KnownBook(catalog, number))
 
     def fold(self, records: Sequence[Record], to: int) -> Iterator[Work]:
         """Fold ``records``, all of them at or above ``kept.next``, and stand at ``to``. Each Work is kept before it is
@@ -110,7 +110,7 @@ def _batches(
         taken = []
 
 
-class _Known(CatalogBook):
+class KnownBook(CatalogBook):
     """Says what is missing: a journal names only what its catalog has, unless the catalog was read too early."""
 
     def __init__(self, catalog: Catalog, number: int) -> None:

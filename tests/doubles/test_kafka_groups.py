@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from confluent_kafka import KafkaError, TopicPartition
+from confluent_kafka.admin import NewTopic  # type: ignore[attr-defined]
 
 from tests.doubles.kafka_worlds import Kafka
 
@@ -215,6 +216,19 @@ def test_a_subscription_to_other_topics_loses_what_is_not_in_it(kafka: Kafka) ->
     turns(kafka, [member], 4)
     assert {tp.topic for tp in member.consumer.assignment()} == {kept, added}
     assert member.told == [("assign", [0, 0, 1]), ("lost", [0, 1]), ("assign", [0, 1, 2])]
+
+
+def test_a_topic_that_is_made_later_is_assigned_then(kafka: Kafka) -> None:
+    """Subscribing to what is not there yet is no error for the topics that are; nobody has to subscribe again."""
+    there, later = kafka.topic(), kafka.name("contract")
+    member = Member(kafka.consumer(topic_metadata_refresh_interval_ms=500))
+    member.subscribe(there, later)
+    turns(kafka, [member], 1)
+    [future] = kafka.admin.create_topics([NewTopic(later, 2, replication_factor=1)]).values()
+    future.result(15)
+    kafka.topics.append(later)
+    turns(kafka, [member], 3)
+    assert [told for told in member.told if told[1]] == [("assign", [0]), ("assign", [0, 1])]
 
 
 def test_a_position_may_be_chosen_anew_while_the_member_stays(kafka: Kafka) -> None:

@@ -15,12 +15,12 @@ SILENCE = 30.0
 
 def existing(bootstrap: str) -> set[str]:
     """Names of all topics of the cluster."""
-    return set(AdminClient({"bootstrap.servers": bootstrap}).list_topics(timeout=15).topics)
+    return set(AdminClient({"bootstrap.servers": bootstrap, "log_level": 3}).list_topics(timeout=15).topics)
 
 
 def topic_ids(bootstrap: str, topics: Iterable[str]) -> dict[str, str]:
     """Each topic's id as Kafka prints it."""
-    client = AdminClient({"bootstrap.servers": bootstrap})  # must outlive the answers
+    client = AdminClient({"bootstrap.servers": bootstrap, "log_level": 3})  # must outlive the answers
     futures = client.describe_topics(TopicCollection(list(topics)))
     return {name: str(future.result(timeout=15).topic_id) for name, future in futures.items()}
 

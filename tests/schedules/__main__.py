@@ -30,6 +30,7 @@ def main() -> int:
     parser.add_argument("--table", action="store_true", help="as a table in Markdown, instead of lines")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the counts there as well")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="default: one for each core")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="begin nothing new after so many")
     given = parser.parse_args()
     mutations = chosen(given.only) if given.only else list(MUTATIONS)
     if not mutations:
@@ -38,7 +39,7 @@ def main() -> int:
         return _one(mutations[0], given.seed, trace=given.trace)
     started, seeds = time.monotonic(), range(given.first, given.first + given.runs)
     with click.progressbar(length=given.runs * len(mutations), label="Schedules", file=sys.stderr) as bar:
-        rows = count(mutations, seeds, given.processes, bar.update)
+        rows = count(mutations, seeds, given.processes, 60 * given.minutes, bar.update)
     seconds = time.monotonic() - started
     if given.table:
         print(markdown(rows))

@@ -19,6 +19,7 @@ from tests.schedules.workload import RULESETS, UNKNOWN, Traffic, change, named
 
 JOURNAL = "of.journal"
 MIDST = (Step.READ, Step.LOADED, Step.DECIDED, Step.BEGUN, Step.PRODUCED, Step.OFFSETS_SENT, Step.COMMITTED)
+LOADING = ("redis.load", "redis.load.rest")
 OPEN = frozenset({"begun", "produce", "produced", "send_offsets_to_transaction", "offsets_sent"})
 """Where a process stands while its transaction is open."""
 
@@ -64,13 +65,14 @@ class Faults:
         self.injected: list[str] = []
         self.excused: set[str] = set()
         """Reasons for which workers may refuse: something was done that only a person can judge."""
+        self._losses = 0
         self._stops: list[tuple[Process, Step, float]] = []
         self._kinds = list(scene.kinds)
         self._weights = list(scene.kinds.values())
         self.gone: dict[int, list[Any]] = {}
         """Records of journal partitions as they were before their start was taken."""
         self._copies: dict[int, Any] = {}
-        self._tampered: dict[tuple[str, str, int], tuple[int, str]] = {}
+        self._tampered: dict[tuple[str, str, int], tuple[tuple[int, str], tuple[int, str] | None]] = {}
         self._bounds: list[tuple[float, Callable[[], None]]] = []
         chance = 0.0
         for share, action in (
@@ -82,6 +84,8 @@ class Faults:
         world.cluster.ending = self._ending
         world.cluster.sending = self._sending
         world.cluster.marker_delay = self._marker_delay
+        if self.random.random() < 0.5:
+            world.cluster.cut = lambda most: self.random.randint(1, most)
         world.between.append(self)
 
     def __call__(self) -> None:
@@ -89,6 +93,8 @@ class Faults:
             return
         if self._stops:
             self._stop_those_there()
+        if self._losses:
+            self._lose_if_loading()
         if self.scene.in_transactions and self.world.cluster.late:
             self._deliver_within()
         chance = self.random.random()
@@ -255,6 +261,18 @@ class Faults:
     def fail_over(self) -> None:
         self.world.redis.fail_over(self.random.randint(1, 4), self.random.choice((None, self._partition())))
 
+    def fail_over_at(self) -> None:
+        """A fail-over just when somebody loads."""
+        self._losses += 1
+
+    def _lose_if_loading(self) -> None:
+        at = self.random.choice(LOADING)
+        if any(slot.process is not None and slot.process.task is not None and slot.process.task.at == at
+               for slot in self.world.slots):  # fmt: skip
+            self._losses -= 1
+            self.world.scheduler.note(f"FAULT fail-over at {at}")
+            self.world.redis.fail_over(self.random.randint(1, 4))
+
     def empty(self) -> None:
         self.world.redis.empty(self.random.choice((None, self._partition())))
 
@@ -295,16 +313,17 @@ class Faults:
         committed = self.world.committed("rules").get(place)
         if committed is None or (group, *place) in self._tampered:
             return
-        self._tampered[group, *place] = committed
         end = self.world.cluster.ends(JOURNAL)[place[1]]
         to = self.random.choice((None, end, max(0, committed[0] - self.random.randint(1, 6)), 0))
         if to is None:
             self.world.cluster.delete_offset(group, *place)
+            self._tampered[group, *place] = committed, None
             self.excused |= {"offset_absent", "redis_ahead"}
             if self.random.random() < 0.5:
                 self.world.redis.empty(place[1])
         else:
             self.world.cluster.set_offset(group, *place, to)
+            self._tampered[group, *place] = committed, (to, "")
             self.excused |= {"offset_foreign", "offset_outside", "redis_ahead"}
 
     def set_back(self) -> None:
@@ -318,9 +337,10 @@ class Faults:
         to = max(0, committed[0] - self.random.randint(1, 6))
         if self.world.redis.next(place[1]) <= to:
             return  # nobody can tell, and it does no harm as long as Redis stays as it is
-        self._tampered[group, *place] = committed
         topic_id = committed[1].split(":")[1]
-        self.world.cluster.set_offset(group, *place, to, f"of1:{topic_id}:{to}")
+        words = f"of1:{topic_id}:{to}"
+        self.world.cluster.set_offset(group, *place, to, words)
+        self._tampered[group, *place] = committed, (to, words)
         self.excused.add("redis_ahead")
 
     def foreign(self) -> None:
@@ -355,10 +375,10 @@ class Faults:
 
     def mend(self) -> None:
         """What the refusals ask a person to do: restore offsets and copies, empty a Redis that is another's."""
-        for (group, topic, partition), (offset, metadata) in self._tampered.items():
-            now = self.world.cluster.committed(group).get((topic, partition))
-            if now != (offset, metadata):
-                self.world.cluster.set_offset(group, topic, partition, offset, metadata)
+        for (group, topic, partition), (before, after) in self._tampered.items():
+            # Where workers went on from it all the same, there is nothing left to restore.
+            if self.world.cluster.committed(group).get((topic, partition)) == after:
+                self.world.cluster.set_offset(group, topic, partition, *before)
         self._tampered.clear()
         for partition in range(self.world.partitions):
             if self.world.redis.kept(partition).meta.get("topic_id") == "another":
@@ -374,7 +394,7 @@ KINDS: dict[str, Callable[[Faults], None]] = {
     "half-way": Faults.half_way, "no reply": Faults.no_reply, "redis down": Faults.redis_down,
     "redis full": Faults.redis_full, "outage": Faults.outage, "clock": Faults.clock, "reset": Faults.reset,
     "set back": Faults.set_back, "foreign": Faults.foreign, "truncate": Faults.truncate, "hang": Faults.hang,
-    "stop at a step": Faults.stop_at,
+    "stop at a step": Faults.stop_at, "fail-over at a load": Faults.fail_over_at,
 }  # fmt: skip
 EVERYTHING = Scene({
     "kill": 2, "kill at a step": 3, "stop": 2, "stop at a step": 3, "replace": 2, "leave": 1, "expel": 1,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from consumers.rules import stage
 from offerflow.rules import fold
 from schemas.folding import partition
 from tests.schedules.deployment import Deployment
@@ -50,6 +51,9 @@ def run(seed: int, scene: Scene = EVERYTHING, mutation: Patch | None = None, *, 
         with pytest.MonkeyPatch.context() as patch:
             if mutation is not None:
                 mutation(patch, world)
+            if world.random.random() < 0.2:
+                # Time does not move within a fold, so no batch would ever be cut by it.
+                patch.setattr(stage, "FOLD_S", 0.0)
             world.create()
             world.catalog(change(1), named(1))
             world.start()

@@ -37,8 +37,8 @@ _COUNTING = (
     (MetricWrapperBase, "labels"), (MetricWrapperBase, "remove"), (Counter, "inc"), (Gauge, "set"),
     (Histogram, "observe"),
 )  # fmt: skip
-IDLE_S = 2.5
-"""How long an idle turn waits: longer than in earnest, so that idle turns are few. A record ends the wait."""
+IDLE_S = 1.0
+"""How long an idle turn waits: longer than in earnest, so that idle turns are few."""
 
 
 @contextmanager

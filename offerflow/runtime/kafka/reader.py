@@ -31,6 +31,9 @@ class TopicReader:
                 "enable.partition.eof": True,
                 "fetch.wait.max.ms": 100,
                 "queued.max.messages.kbytes": 8192,
+                # Also how long a commit waits for a coordinator that is away, which stands in a main loop.
+                "session.timeout.ms": 6000,
+                "socket.timeout.ms": 6000,
                 **base_config(settings, client_id),
                 "group.id": group or f"{topic}.reader",
             }

@@ -159,12 +159,14 @@ class TransactionalProducer:
             self.open()
 
     def tend(self) -> None:
-        """Between transactions: make the producer anew if its connections broke meanwhile. After a broker's restart
-        the first call of an old producer was seen to hang for half a minute. Raises KafkaDown if that fails."""
-        if self._producer is not None:
-            self._producer.poll(0)
-            if self.tainted():
-                self.open()
+        """Between transactions: make the producer anew if it was dropped, since what it left open holds back all that
+        follows it, written by whomever; and if its connections broke meanwhile, since after a broker's restart the
+        first call of an old producer was seen to hang for half a minute. Raises KafkaDown if that fails."""
+        self.settle()
+        assert self._producer is not None  # noqa: S101 - settled above
+        self._producer.poll(0)
+        if self.tainted():
+            self.open()
 
     def tainted(self, end_took_s: float = 0.0) -> bool:
         """Whether a request of an earlier transaction may still be on its way to the broker, where it would count for

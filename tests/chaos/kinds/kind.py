@@ -41,7 +41,7 @@ Act = Callable[[Scene], None]
 @dataclass(frozen=True)
 class Kind:
     """``lane``: faults of different lanes happen at the same time. ``alone``: it waits until nothing else happens.
-    ``most``: times in a run."""
+    ``most``: times in a run. ``early``: only in its first half, since what it costs grows with the journal."""
 
     name: str
     lane: str
@@ -49,3 +49,4 @@ class Kind:
     weight: float = 1.0
     alone: bool = False
     most: int = 1_000_000
+    early: bool = False

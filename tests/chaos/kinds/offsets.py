@@ -20,7 +20,7 @@ REFUSED_WITHIN_S = 60.0
 
 
 def _set(world: World, stage: str, offsets: list[TopicPartition]) -> None:
-    client = AdminClient({"bootstrap.servers": world.bootstrap})
+    client = AdminClient({"bootstrap.servers": world.bootstrap, "log_level": 3})
     [future] = client.alter_consumer_group_offsets([ConsumerGroupTopicPartitions(PREFIX + stage, offsets)]).values()
     future.result(30)
 

@@ -61,7 +61,10 @@ class Membership:
         self._poll_s = float(setting("max.poll.interval.ms", 300_000)) / 1000
         self._round = 0
         self._missed: list[str] = []
-        self._answer: int | set[Place] | None = None
+        self._again = False
+        """To join again after what is being served, since the subscription changed."""
+        self._known: dict[str, int] = {}
+        """Partitions of the topics when it joined last."""
 
     @property
     def metadata(self) -> GroupMetadata:
@@ -76,13 +79,15 @@ class Membership:
             self._count_polls(self._round)
             self._join()
             return
-        dropped = sorted(place for place in self.owned if place[0] not in topics)
+        dropped = sorted(place for place in self._will_own() if place[0] not in topics)
         if dropped:
             # For topics that are new to it librdkafka asks for metadata first, and then takes those that are not
             # subscribed any more for gone.
             change = Change.LOST if topics - before else Change.REVOKE
             self.changes.append((change, dropped, True))
-        elif not self.busy:
+        elif self.busy:
+            self._again = True
+        else:
             self._join()
 
     def leave(self) -> None:
@@ -100,7 +105,8 @@ class Membership:
     def served(self, rejoin: bool) -> None:
         """A callback was served."""
         self.serving = False
-        if rejoin and not self.changes and self.topics:
+        self._again |= rejoin
+        if self._again and not self.changes and self.topics:
             self._join()
 
     # -- told by the broker -------------------------------------------------------------------------------------------
@@ -122,7 +128,8 @@ class Membership:
             self._missed.append("synced")
             return
         self.phase = Phase.IN
-        gained, given_up = sorted(places - self.owned), sorted(self.owned - places)
+        had = self._will_own()
+        gained, given_up = sorted(places - had), sorted(had - places)
         if given_up:
             self.changes.append((Change.REVOKE, given_up, False))
         self.changes.append((Change.ASSIGN, gained, bool(given_up)))
@@ -150,9 +157,17 @@ class Membership:
         else:
             self.synced(set(self.group.members[self.member].assignment))
 
+    def _will_own(self) -> set[Place]:
+        """What it has once all that waits was served."""
+        owned = set(self.owned)
+        for change, places, _ in self.changes:
+            (owned.update if change is Change.ASSIGN else owned.difference_update)(places)
+        return owned
+
     # -- by itself ----------------------------------------------------------------------------------------------------
 
     def _join(self) -> None:
+        self._again = False
         if not self._cluster.up:
             self.phase = Phase.OUT  # the next heartbeat tries again
             return
@@ -163,6 +178,7 @@ class Membership:
                 self._forgotten(int(KafkaError.UNKNOWN_MEMBER_ID))
                 return
             self.member = self.group.announce(self.name)
+        self._known = self._topics_now()
         self.group.join(self, self.member, self.topics, frozenset(self.owned), self._session_s, self._poll_s)
 
     def _beat(self, this: int) -> None:
@@ -171,11 +187,16 @@ class Membership:
         if self._consumer.awake and self._cluster.up:
             if self.phase is Phase.IN:
                 self._judge(self.group.heartbeat(self.member, self.generation))
+                if self.phase is Phase.IN and not self.busy and self._known != self._topics_now():
+                    self._join()  # topics were made meanwhile
             elif self.phase is Phase.OUT and not self.busy:
                 self._join()
             elif self.phase is not Phase.OUT and self.member not in self.group.members:
                 self._forgotten(int(KafkaError.UNKNOWN_MEMBER_ID))
         self._cluster.agenda.at(self._cluster.now() + self._heartbeat_s, partial(self._beat, this))
+
+    def _topics_now(self) -> dict[str, int]:
+        return {topic: len(self._cluster.places(topic)) for topic in sorted(self.topics)}
 
     def _judge(self, code: int) -> None:
         if code == KafkaError.REBALANCE_IN_PROGRESS:
@@ -212,9 +233,7 @@ class Membership:
             if self.member and self._cluster.up:
                 self.group.leave(self.member)
             self.member, self.phase = "", Phase.OUT
-            given_up = {place for change, places, _ in self.changes if change is Change.REVOKE for place in places}
-            gained = {place for change, places, _ in self.changes if change is Change.ASSIGN for place in places}
-            lost = sorted((self.owned | gained) - given_up)
+            lost = sorted(self._will_own())
             if lost:
                 self.changes.append((Change.LOST, lost, True))
         self.polled = NEVER  # told once, until it polls again
