@@ -72,7 +72,7 @@ def main() -> int:
         results["webhooks"] = _shown(console, "webhooks, one worker", webhooks(given.deliveries))
     if "recovery" in parts:
         console.print(f"{given.kills} workers killed under {given.rate:,} events/s …")
-        result = recovery(given.kills, given.rate, 3, given.brokers)
+        result = recovery(given.kills, given.rate, 3, given.brokers, console.print)
         results["recovery"] = _shown(console, "from kill -9 to full rate", result)
     if "guards" in parts:
         count = given.events // 5

@@ -49,6 +49,7 @@ def guards(count: int, rounds: int) -> dict[str, Any]:
         "cpu_seconds_per_million": {kind: round(found, 2) for kind, found in cost.items()},
         "throughput_lost_percent": round(100 * (1 - rate["guarded"] / rate["bare"]), 1),
         "cpu_added_percent": round(100 * (cost["guarded"] / cost["bare"] - 1), 1),
+        "load_average": round(os.getloadavg()[1], 1),
     }
 
 

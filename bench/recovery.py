@@ -12,7 +12,7 @@ import statistics
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import cycle, islice
@@ -36,16 +36,19 @@ STAGES = {"rules": "journal", "validation": TOPIC}
 """And what each reads of the load."""
 
 
-def recovery(kills: int, rate: int, workers: int, brokers: int) -> dict[str, Any]:
-    """Seconds from SIGKILL to full rate, for workers of both stages in turn, and for brokers if there are several."""
+def recovery(kills: int, rate: int, workers: int, brokers: int, say: Callable[[str], None]) -> dict[str, Any]:
+    """Seconds from SIGKILL to full rate, for workers of both stages in turn, and for brokers if there are several.
+    ``say`` is told of each."""
     found: dict[str, list[float]] = {}
     with running(workers, brokers) as stack, sending(stack, rate) as sent:
         watch = Watch(stack)
         watch.until_settled()
         for stage in islice(cycle(STAGES), kills):
             found.setdefault(stage, []).append(watch.kill(watch.busiest(stage)))
+            say(f"a worker of {stage}: {found[stage][-1]:.1f} s")
         for number in range(1, brokers + 1) if brokers > 1 else ():
             found.setdefault("broker", []).append(watch.kill(f"kafka-{number}"))
+            say(f"broker {number}: {found['broker'][-1]:.1f} s")
         watch.close()
         total = sent()
     workers_all = [one for kind, each in found.items() if kind != "broker" for one in each]
@@ -58,6 +61,7 @@ def recovery(kills: int, rate: int, workers: int, brokers: int) -> dict[str, Any
         "median_of_workers": round(statistics.median(workers_all), 1),
         "worst_of_workers": round(max(workers_all), 1),
         "peers_seconds_before_anybody_takes_over": PEERS_S,
+        "load_average": round(os.getloadavg()[1], 1),
     }
 
 

@@ -7,12 +7,12 @@ the states in Redis belong to and how far they are folded. Nothing is computed: 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from console.state.standing import LAYOUT, RULES, Stage, Standing
+from console.state.standing import CLIENT, LAYOUT, RULES, Stage, Standing
 from offerflow.runtime import guards
 from offerflow.runtime.errors import OfferflowError, TryAgain
-from offerflow.runtime.kafka.admin import Place
+from offerflow.runtime.kafka.admin import Admin, Place
 from offerflow.runtime.kafka.judged import commit_judged
 from offerflow.runtime.redis.mending import MendingStore
 from offerflow.runtime.redis.store import Meta
@@ -75,23 +75,46 @@ def adopt(settings: Settings, stage: Stage, adoptions: Sequence[Adoption]) -> No
     """
     if stage.members:
         raise TryAgain(_working(stage))
+    admin = Admin(settings, CLIENT)
+    _unmoved(admin, stage, adoptions)
     if stage.name == RULES:
         store = MendingStore(settings)
         try:
             for one in adoptions:
                 seen, number = one.standing.meta, one.standing.place[1]
                 assert seen is not None  # noqa: S101 - the rules stage has it
-                done = store.drop_seen(number, seen) if one.drop else store.adopt(number, seen, one.meta)
-                if not done:
-                    raise TryAgain(f"{one.standing.where} has changed in Redis since it was looked at; look again")
+                if store.meta(number) != seen:
+                    raise _moved(one)
+                if not (store.drop_seen(number, seen) if one.drop else store.adopt(number, seen, one.meta)):
+                    raise _moved(one)
         finally:
             store.close()
+        _unmoved(admin, stage, adoptions)
     commits: dict[Place, tuple[int, str]] = {
         one.standing.place: (one.position, commit_metadata(one.standing.topic.id, one.position))
         for one in adoptions
         if one.position is not None
     }
     commit_judged(settings, stage.group, commits)
+
+
+def _unmoved(admin: Admin, stage: Stage, adoptions: Sequence[Adoption]) -> None:
+    """Raises TryAgain where the group has moved since it was looked at. Workers that refuse come back every few
+    seconds and work off what is well, so a group that looks empty need not be at rest."""
+    now = admin.committed(stage.group, [one.standing.place for one in adoptions])
+    for one in adoptions:
+        if now.get(one.standing.place) != one.standing.committed:
+            raise _moved(one)
+    members = admin.members(stage.group)
+    if members:
+        raise TryAgain(_working(replace(stage, members=members)))
+
+
+def _moved(one: Adoption) -> TryAgain:
+    return TryAgain(
+        f"{one.standing.where} has moved since it was looked at: workers still come and go, though they refuse. Stop"
+        " them, and look again"
+    )
 
 
 def _working(stage: Stage) -> str:

@@ -17,6 +17,7 @@ from offerflow.catalog.follower import CatalogFollower
 from offerflow.catalog.view import Catalog
 from offerflow.runtime import guards
 from offerflow.runtime.errors import Refused, TryAgain
+from offerflow.runtime.kafka.admin import Admin
 from offerflow.runtime.redis.mending import MendingStore
 from offerflow.runtime.settings import Settings
 from schemas.folding.offline import KnownBook
@@ -98,6 +99,11 @@ def _fold(given: tuple[Settings, Task], told: Callable[[int], None]) -> None:
 def fold_partition(settings: Settings, store: MendingStore, task: Task, told: Callable[[int], None]) -> None:
     """Fold one partition; ``told`` hears the offsets of each batch."""
     number = task.standing.place[1]
+    start = Admin(settings, CLIENT).starts([task.standing.place])[task.standing.place]
+    if start > task.start:  # before anything is dropped that could not be folded again
+        raise Refused(
+            "journal_short", f"{task.standing.where} starts at {start} by now, so it cannot be folded from {task.start}"
+        )
     if task.anew and not store.drop_seen(number, store.meta(number)):
         raise TryAgain(f"partition {number} was moved in Redis by somebody else: does a worker run?")
     book = KnownBook(_catalog(settings), number)

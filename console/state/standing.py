@@ -88,16 +88,19 @@ def look(settings: Settings, stage: str, topics: Collection[str] = (), partition
     if unknown:
         raise OfferflowError(f"the {stage} stage has no partition {', '.join(map(str, sorted(unknown)))}")
     places = [place for place in places if not partitions or place[1] in partitions]
-    committed, starts, ends = admin.committed(group, places), admin.starts(places), admin.ends(places)
+    members = admin.members(group)
     cluster = admin.cluster_id()
-    by_name = {topic.name: topic for topic in found}
+    # A worker commits, then applies: asked the other way round, Redis never seems ahead of the commit, nor the commit
+    # beyond the end, whatever runs meanwhile.
     metas = dict(_metas(settings, places)) if stage == RULES else {}
+    committed, starts, ends = admin.committed(group, places), admin.starts(places), admin.ends(places)
+    by_name = {topic.name: topic for topic in found}
     standings = [
         judged(place, by_name[place[0]], cluster, group, committed.get(place), starts[place], ends[place],
                metas.get(place))
         for place in places
     ]  # fmt: skip
-    return Stage(stage, group, admin.members(group), standings)
+    return Stage(stage, group, sorted({*members, *admin.members(group)}), standings)
 
 
 def judged(

@@ -76,9 +76,10 @@ class StoredFold:
 
 
 def fold_on(settings: Settings, fold: StoredFold, to: int, client_id: str, batch: int = BATCH) -> Iterator[Work]:
-    """Read the journal from where ``fold`` stands up to ``to`` and fold it."""
+    """Read the journal from where ``fold`` stands up to ``to`` and fold it. Raises Refused where it lacks a part."""
     taken: list[Record] = []
-    for record in read_spans(settings, {(settings.topic("journal"), fold.number): (fold.next, to)}, client_id):
+    span = {(settings.topic("journal"), fold.number): (fold.next, to)}
+    for record in read_spans(settings, span, client_id, whole=True):
         if len(taken) == batch:
             yield from fold.fold(taken, record.offset())
             taken = []

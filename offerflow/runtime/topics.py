@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+import msgspec
+
 from offerflow.runtime.errors import Refused
 from offerflow.runtime.kafka.admin import Admin, Place, TopicInfo, first_commits
+from offerflow.runtime.kafka.scan import scan
 from offerflow.runtime.logs import get_logger
 from offerflow.runtime.settings import Settings
 
@@ -72,37 +75,54 @@ def create_topics(settings: Settings, raw_topics: Iterable[str] = ()) -> list[st
             " the number is never altered: set OFFERFLOW_PARTITIONS to what the journal has",
         )
     raw = [there[names[name]] for name in wanted if name.startswith("raw.")]
-    if _worked(admin, journal):
-        _refuse_lost(settings, admin, "validation", [topic for topic in raw if topic.name in map(settings.topic, RAW)])
-        _refuse_lost(settings, admin, "rules", [journal])
-    commit_first(settings, admin, "validation", raw)
+    _refuse_lost(settings, admin, "rules", [journal], _written(admin, journal))
+    _refuse_lost(settings, admin, "validation", raw, _counted(settings, raw))
+    # Rules first: whoever is interrupted in between leaves a journal that nobody can have written to.
     commit_first(settings, admin, "rules", [journal])
+    commit_first(settings, admin, "validation", raw)
     return created
 
 
-def _worked(admin: Admin, journal: TopicInfo) -> bool:
-    """Whether anything was ever written to the journal, which needs that the first commits were made."""
-    return any(admin.written((journal.name, partition) for partition in range(journal.partitions)).values())
+def _written(admin: Admin, journal: TopicInfo) -> set[Place]:
+    """Partitions of the journal with records. Nobody writes any before the first commits of the rules are made."""
+    ends = admin.written((journal.name, partition) for partition in range(journal.partitions))
+    return {place for place, end in ends.items() if end}
 
 
-def _refuse_lost(settings: Settings, admin: Admin, stage: str, topics: Iterable[TopicInfo]) -> None:
-    """Raises Refused for partitions with records whose first commit was made and is gone. To begin at the start of the
-    log would judge and publish everything again. The last partitions of a raw topic may be new."""
-    places = {topic.name: [(topic.name, partition) for partition in range(topic.partitions)] for topic in topics}
-    every = [place for found in places.values() for place in found]
-    known, ends = admin.committed(settings.group(stage), every), admin.written(every)
-    for name, found in places.items():
-        last = max((partition for topic, partition in known if topic == name), default=len(found))
-        new = range(last, len(found)) if stage == "validation" else ()
-        lost = [p for _, p in found if (name, p) not in known and ends[name, p] and p not in new]
+class _Counted(msgspec.Struct):
+    """What of a snapshot in ``events-seen`` matters here (schemas.seen)."""
+
+    topic_id: str
+    next: int
+
+
+def _counted(settings: Settings, raw: Iterable[TopicInfo]) -> set[Place]:
+    """Raw partitions that validation has gone on in: it writes its counts with the first offset that it commits. A
+    topic that was deleted and created again is another one."""
+    ids = {topic.name: topic.id for topic in raw}
+    newest: dict[Place, int] = {}
+    for record in scan(settings, [settings.topic("events-seen")], "offerflow-topics"):
+        topic, _, partition = (record.key() or b"").decode("utf-8", "replace").rpartition("/")
+        found = msgspec.json.decode(record.value() or b'{"topic_id": "", "next": 0}', type=_Counted)
+        if ids.get(topic) == found.topic_id:
+            newest[topic, int(partition)] = found.next
+    return {place for place, counted in newest.items() if counted}
+
+
+def _refuse_lost(settings: Settings, admin: Admin, stage: str, topics: list[TopicInfo], worked: set[Place]) -> None:
+    """Raises Refused for partitions that were ``worked`` on and whose offset is gone. To begin at the start of the log
+    would judge and publish everything again."""
+    known = admin.committed(settings.group(stage), worked)
+    for topic in topics:
+        lost = sorted(partition for name, partition in worked - known.keys() if name == topic.name)
         if lost:
             raise Refused(
                 "offset_absent",
-                f"group {settings.group(stage)} has no committed offset for {name}, partitions"
-                f" {', '.join(map(str, lost))}, but the deployment has worked: the offsets expired (`offsets.retention"
-                ".minutes` of the broker) or were deleted, which happens with a topic too, and to begin at the start"
-                " would publish everything again. `offerflow state show` tells where everything stands, `offerflow"
-                " state adopt` sets offsets that you know to be right",
+                f"group {settings.group(stage)} has no committed offset for {topic.name}, partitions"
+                f" {', '.join(map(str, lost))}, but has worked on them: the offsets expired (`offsets.retention"
+                ".minutes` of the broker) or were deleted, and to begin at the start would publish everything again."
+                " `offerflow state show` tells where everything stands, `offerflow state adopt` sets offsets that you"
+                " know to be right",
             )
 
 
@@ -168,6 +188,7 @@ def commit_first(settings: Settings, admin: Admin, stage: str, topics: Iterable[
     starts = admin.starts(place for place in places if place not in known)
     first_commits(
         settings,
+        admin,
         group,
         {place: (offset, commit_metadata(by_name[place[0]].id, offset)) for place, offset in starts.items()},
     )

@@ -95,7 +95,7 @@ def _batches(
     bound, at, taken = bounds[0], 0, list[Record]()
     if bound <= start:
         return
-    for record in read_spans(settings, {place: (start, bounds[-1])}, client_id):
+    for record in read_spans(settings, {place: (start, bounds[-1])}, client_id, whole=True):
         offset = record.offset()
         while offset >= bound:
             yield taken, bound

@@ -60,7 +60,7 @@ def main() -> int:
         out = Console()
         Console(width=max(out.width, 120)).print(table(result))
     for line in result.lines():
-        console.print(line, markup=False, highlight=False)
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     return 0 if result.good else 1
 
 

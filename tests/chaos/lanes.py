@@ -169,7 +169,7 @@ class Run:
         left = self.world.watching.left("validation"), self.world.watching.left("rules")
         self.console.print(
             f"{self.spent:6.0f} s  {len(self.result.faults):4} faults  behind {left[0]:6,} {left[1]:6,}  {text}",
-            markup=False, highlight=False,
+            markup=False, highlight=False, soft_wrap=True,
         )  # fmt: skip
 
 
@@ -189,7 +189,7 @@ def broken(world: World, limits: Limits, kinds: Sequence[Kind], console: Console
     console.print("breaking everything …")
     rate = limits.events / limits.seconds * 1.1
     run = Run(world, limits, kinds, console)
-    with Sending(world, rate, FIRST_HEAP) as sending:
+    with Sending(world, rate, min(FIRST_HEAP, limits.events // 4)) as sending:
         run.go(sending)
         if sending.sent < limits.events and len(run.result.faults) >= limits.faults:
             sending.add(limits.events - sending.sent)

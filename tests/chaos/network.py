@@ -25,6 +25,7 @@ class Network:
         self._lock = Lock()
         self._directory = directory
         self._server: Server | None = None
+        self._socket: socket.socket | None = None
 
     def route(self, name: str, to: int, *, kafka: bool, port: int | None = None) -> int:
         chosen = port or self._ports.one()
@@ -39,6 +40,9 @@ class Network:
         until(self._connected, "the proxy to answer", 30)
 
     def stop(self) -> None:
+        if self._socket is not None:
+            self._file.close()
+            self._socket.close()
         if self._server is not None:
             self._server.stop(5)
 
@@ -66,7 +70,8 @@ class Network:
 
     def _connected(self) -> bool:
         with suppress(OSError):
-            self._file = socket.create_connection((HOST, self._port), timeout=30).makefile("rwb")
+            self._socket = socket.create_connection((HOST, self._port), timeout=30)
+            self._file = self._socket.makefile("rwb")
             return True
         return False
 

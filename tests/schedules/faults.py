@@ -311,7 +311,7 @@ class Faults:
         place = (JOURNAL, self._partition())
         group = self.world.settings().group("rules")
         committed = self.world.committed("rules").get(place)
-        if committed is None or (group, *place) in self._tampered:
+        if committed is None or (group, *place) in self._tampered or self.world.cluster.group(group).pending:
             return
         end = self.world.cluster.ends(JOURNAL)[place[1]]
         to = self.random.choice((None, end, max(0, committed[0] - self.random.randint(1, 6)), 0))
@@ -332,7 +332,7 @@ class Faults:
         place = (JOURNAL, self._partition())
         group = self.world.settings().group("rules")
         committed = self.world.committed("rules").get(place)
-        if committed is None or (group, *place) in self._tampered:
+        if committed is None or (group, *place) in self._tampered or self.world.cluster.group(group).pending:
             return
         to = max(0, committed[0] - self.random.randint(1, 6))
         if self.world.redis.next(place[1]) <= to:

@@ -1,7 +1,8 @@
 """The guards, switched off one at a time: each mutation is what the code would be without one.
 
-Not here, of the models' rows: signals, pending instances and budgets, which the rules do not have yet; and with them
-"a tick waits for the rules of other partitions", which nothing depends on as long as no record crosses partitions.
+Not here are the models' rows on signals, pending instances and budgets, which the rules do not have yet (so no tick
+need wait for other partitions either), and guards that save work or time but that no schedule needs: bench/schedules.md
+names them.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from offerflow.runtime.redis.store import Apply
 from offerflow.runtime.topics import commit_metadata
 from schemas.folding.loaded import LoadedStates
 from schemas.folding.partition import Partition
-from tests.doubles.store import RedisDouble, StoreDouble
+from tests.doubles.store import RedisDouble
 from tests.schedules.deployment import Deployment
 from tests.schedules.faults import EVERYTHING, Scene
 
@@ -87,30 +88,6 @@ def no_dirty_mark(patch: pytest.MonkeyPatch, world: Deployment) -> None:
 
 def dirty_not_asked_at_claim(patch: pytest.MonkeyPatch, world: Deployment) -> None:
     patch.setattr(guards, "half_written", _never)
-
-
-def dirty_not_asked_at_load(patch: pytest.MonkeyPatch, world: Deployment) -> None:
-    patch.setattr(turn, "whole", _always)
-
-
-def dirty_not_asked_at_all(patch: pytest.MonkeyPatch, world: Deployment) -> None:
-    """A mark that nobody heeds: not the claim, not the load, not the script."""
-    dirty_not_asked_at_claim(patch, world)
-    dirty_not_asked_at_load(patch, world)
-    no_dirty_mark(patch, world)
-
-
-def drop_by_and_by(patch: pytest.MonkeyPatch, world: Deployment) -> None:
-    """A partition is dropped key by key, although another owner has dropped it and folded on since its mark was read.
-    All at once it would do no harm: the token saves the other owner's work, the one script its states."""
-
-    def drop(self: StoreDouble, partition: int, token: bytes) -> bool:
-        for what in ("states", "timers", "open", "meta"):
-            self._redis.on_call("redis.drop")
-            self._redis.forget(partition, what)  # type: ignore[arg-type]
-        return True
-
-    patch.setattr(StoreDouble, "drop", drop)
 
 
 def no_look_when_idle(patch: pytest.MonkeyPatch, world: Deployment) -> None:
@@ -245,8 +222,10 @@ def revoked_are_kept(patch: pytest.MonkeyPatch, world: Deployment) -> None:
 
 
 def generation_kept_when_lost(patch: pytest.MonkeyPatch, world: Deployment) -> None:
+    """What is lost is not told to the stage, and its generation goes on to be used."""
+
     def lost(self: GroupConsumer, consumer: Any, partitions: Any) -> None:
-        self._places(partitions)
+        self._held -= set(self._places(partitions))
 
     patch.setattr(GroupConsumer, "_lost", lost)
 
@@ -352,11 +331,16 @@ REPLAYS = replace(
     rate=0.045, decisions=2000,
 )  # fmt: skip
 """A Redis that goes back, while partitions change hands."""
+KILLS = replace(EVERYTHING, kinds={"kill at a step": 5, "expel": 2, "rebalance": 1}, faults=30, rate=0.05)
+"""Workers that die right after a commit."""
+EXPELS = replace(EVERYTHING, kinds={"expel": 6, "rebalance": 3, "stop at a step": 1}, faults=50, rate=0.08)
+"""Members that the broker believes dead, again and again."""
 LOADS = replace(EVERYTHING, kinds={"fail-over at a load": 3, "kill": 1}, faults=20, rate=0.03)
 """A Redis that goes back just when somebody loads."""
 TIMES = replace(
-    EVERYTHING, kinds={"empty": 3, "fail-over": 1}, faults=10, rate=0.012, jump=0.03, records=40, upload=0.1
-)
+    EVERYTHING, kinds={"empty": 3, "fail-over": 1}, faults=10, rate=0.012, jump=0.02, records=40, upload=0.1,
+    losses_at_rest=True,
+)  # fmt: skip
 """Many timers that are due at once, and folded again."""
 LOSSES = replace(
     EVERYTHING, kinds={"fail-over": 3, "empty": 1, "kill at a step": 1, "rebalance": 1}, faults=14, rate=0.03,
@@ -375,6 +359,8 @@ MUTATIONS = (
     Mutation("nothing", None),
     Mutation("nothing, unclear commits", None, COMMITS),
     Mutation("nothing, late requests", None, LATE),
+    Mutation("nothing, kills", None, KILLS),
+    Mutation("nothing, members expelled", None, EXPELS),
     Mutation("nothing, scripts that die", None, SCRIPTS),
     Mutation("nothing, zombies", None, ZOMBIES),
     Mutation("nothing, Redis going back", None, LOSSES),
@@ -401,8 +387,6 @@ MUTATIONS = (
     Mutation("atomic load", torn_load, LOADS),
     Mutation("dirty mark", no_dirty_mark, SCRIPTS),
     Mutation("dirty asked at claim", dirty_not_asked_at_claim, SCRIPTS),
-    Mutation("dirty asked at load", dirty_not_asked_at_load, SCRIPTS),
-    Mutation("drop in one script, and only what is marked", drop_by_and_by, SCRIPTS),
     Mutation("look at Redis when idle", no_look_when_idle, LOSSES),
     Mutation("commit metadata", metadata_believed, RESETS),
     Mutation("absent offset refused", absent_is_zero, RESETS),
@@ -418,5 +402,5 @@ MUTATIONS = (
     Mutation("ends committed", ends_not_committed),
     Mutation("validation: suppression on replay", validation_writes_again),
     Mutation("validation: claim after a disturbance", validation_not_disturbed, COMMITS),
-    Mutation("validation: no commit below C", validation_commits_back),
+    Mutation("validation: no commit below C", validation_commits_back, KILLS),
 )

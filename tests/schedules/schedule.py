@@ -22,7 +22,7 @@ TOPICS = (*RAW, "journal", "dead-letter", "events-seen", *OUTPUTS)
 SETTLE_S = 240.0
 """Simulated seconds in which everything must come to rest once there are no more faults."""
 ROUNDS = 60
-SMALL = {"ENTITIES_PER_TICK": 2, "SWEPT_PER_TICK": 2, "FIRINGS_PER_TICK": 3}
+SMALL = {"ENTITIES_PER_TICK": 1, "SWEPT_PER_TICK": 2, "FIRINGS_PER_TICK": 3}
 """So few that a handful of users fills a tick."""
 
 
@@ -96,7 +96,7 @@ def _settle(world: Deployment, faults: Faults) -> str | None:
             lossy = False
             world.redis.empty(world.random.randrange(PARTITIONS))
         if first is not None:
-            world.jump(max(0.0, first / 1000 - world.wall() + 0.5))
+            world.jump(max(0.0, first / 1000 - world.wall() + world.random.choice((0.5, 40.0))))
             world.run(lambda first=first: world.redis.first_timer() != first, seconds=SETTLE_S)  # type: ignore[misc]
     return f"timers are left: {world.redis.first_timer()}"
 

@@ -16,7 +16,7 @@ from offerflow.rules.ruleset import ENGINE
 from schemas.codec import frame
 
 RAW = ("raw.backend", "raw.sdk")
-USERS = ("u1", "u2", "u3", "u4", "u5", "u6", "u7")
+USERS = tuple(f"u{number}" for number in range(1, 11))
 CARTED_FOR, JOINED_FOR = 20, 30
 """Seconds after which a cart is forgotten, and a trial over."""
 Definition = dict[str, Any]

@@ -251,21 +251,27 @@ class Admin:
             raise KafkaDown(f"Kafka at {where} does not answer while {doing}; is it running?") from None
 
 
-def first_commits(settings: Settings, group: str, offsets: Mapping[Place, tuple[int, str]]) -> None:
-    """Commit ``offset, metadata`` for partitions that never had a commit, even while the group is at work.
+def first_commits(
+    settings: Settings, admin: Admin, group: str, offsets: Mapping[Place, tuple[int, str]]
+) -> None:  # fmt: skip
+    """Commit ``offset, metadata`` for those partitions that have no commit yet, even while the group is at work.
 
-    A transactional commit without a generation is the one form a broker takes for a group that has members; the
-    caller must have seen that there is no commit yet.
+    A transactional commit without a generation is the one form a broker takes for a group that has members. Whether
+    there is a commit is asked once everybody else who does this is fenced: one who asked before, and was slow since,
+    would set offsets back under the workers.
     """
     if not offsets:
         return
-    parts = [TopicPartition(t, p, offset, metadata) for (t, p), (offset, metadata) in offsets.items()]
     consumer = outside.Consumer({**base_config(settings, "offerflow-admin"), "group.id": group})
     producer = outside.Producer(
         {**base_config(settings, "offerflow-admin"), "transactional.id": f"{group}.first-commits"}
     )
     try:
         producer.init_transactions(TIMEOUT_S)
+        known = admin.committed(group, offsets)
+        parts = [TopicPartition(*place, *first) for place, first in offsets.items() if place not in known]
+        if not parts:
+            return
         producer.begin_transaction()
         producer.send_offsets_to_transaction(parts, consumer.consumer_group_metadata(), TIMEOUT_S)
         producer.commit_transaction(TIMEOUT_S)

@@ -14,7 +14,7 @@ from typing import Any, Protocol, cast
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from offerflow.runtime import outside, steps
-from offerflow.runtime.errors import Refused
+from offerflow.runtime.errors import Disturbed, Refused
 from offerflow.runtime.kafka.admin import Place
 from offerflow.runtime.kafka.client import base_config, translate
 from offerflow.runtime.kafka.headers import mend_headers
@@ -92,6 +92,8 @@ class GroupConsumer:
         self._failure: Exception | None = None
         self._moved: set[Place] = set()
         self._paused = False
+        self._held: set[Place] = set()
+        self._member: str | None = None
         self.group_metadata: Any | None = None
         self._consumer = outside.Consumer({**_CONFIG, **base_config(settings, client_id), "group.id": group})
 
@@ -196,25 +198,40 @@ class GroupConsumer:
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         def claim() -> None:
+            self._recognise(consumer.memberid())
             positions = self._membership.assigned(self._places(partitions))
             consumer.incremental_assign(
                 [TopicPartition(topic, partition, offset) for (topic, partition), offset in positions.items()]
             )
             # Every rebalance bumps the generation, for partitions that stay as well. A client that was thrown out while
             # its callback waited forgets who it was, and the broker takes offsets from nobody without asking.
-            self.group_metadata = consumer.consumer_group_metadata() if consumer.memberid() else None
+            known = self._member and consumer.memberid() == self._member
+            self.group_metadata = consumer.consumer_group_metadata() if known else None
+            self._held |= positions.keys()
             steps.reached(Step.ASSIGNED)
 
         self._guard(claim)
 
+    def _recognise(self, member: str | None) -> None:
+        """Raises Disturbed where the group took us back as somebody new without telling us that we lost anything:
+        others may have worked meanwhile on what we hold."""
+        if self._held and member != self._member:
+            self.group_metadata = None
+            raise Disturbed("the group threw this worker out and took it back as a new member; claiming from the start")
+        self._member = member
+
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         # The old generation goes on to serve the partitions that stay, until the rebalance is over.
-        self._guard(lambda: self._membership.revoked(self._places(partitions)))
+        places = self._places(partitions)
+        self._held -= set(places)
+        self._guard(lambda: self._membership.revoked(places))
         steps.reached(Step.REVOKED)
 
     def _lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self.group_metadata = None
-        self._guard(lambda: self._membership.lost(self._places(partitions)))
+        places = self._places(partitions)
+        self._held -= set(places)
+        self._guard(lambda: self._membership.lost(places))
 
     def _places(self, partitions: list[TopicPartition]) -> list[Place]:
         places = [(tp.topic, tp.partition) for tp in partitions]

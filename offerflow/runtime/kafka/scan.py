@@ -11,7 +11,7 @@ from typing import cast
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from offerflow.runtime import outside
-from offerflow.runtime.errors import KafkaDown
+from offerflow.runtime.errors import KafkaDown, Refused
 from offerflow.runtime.kafka.admin import TIMEOUT_S, Admin, Place
 from offerflow.runtime.kafka.client import base_config, translate
 from offerflow.runtime.kafka.consumer import RECEIVED_BYTES, Record
@@ -70,12 +70,15 @@ def spans(
     return {place: (starts[place], max(starts[place], ends[place])) for place in places}
 
 
-def read_spans(settings: Settings, wanted: Mapping[Place, Span], client_id: str) -> Iterator[Record]:
-    """The committed records within ``wanted``; retention may have taken the first of them."""
+def read_spans(
+    settings: Settings, wanted: Mapping[Place, Span], client_id: str, *, whole: bool = False
+) -> Iterator[Record]:
+    """The committed records within ``wanted``; retention may have taken the first of them. ``whole``: it must not have,
+    since what comes of the rest would be wrong; raises Refused if it has."""
     ends = {place: end for place, (first, end) in wanted.items() if first < end}
     if not ends:
         return
-    consumer = _consumer(settings, client_id)
+    consumer = _consumer(settings, client_id, "error" if whole else "earliest")
     try:
         consumer.assign([TopicPartition(*place, wanted[place][0]) for place in ends])
         heard = outside.monotonic()
@@ -88,7 +91,7 @@ def read_spans(settings: Settings, wanted: Mapping[Place, Span], client_id: str)
                     end, offset = ends.get(place), int(message.offset() or 0)
                     if end is None:
                         continue
-                    if offset < end:
+                    if wanted[place][0] <= offset < end:
                         mend_headers(message)
                         yield cast(Record, message)
                     if offset >= end - 1:
@@ -96,6 +99,12 @@ def read_spans(settings: Settings, wanted: Mapping[Place, Span], client_id: str)
                         consumer.pause([TopicPartition(*place)])
                 elif error.code() == KafkaError._PARTITION_EOF:
                     ends.pop(place, None)
+                elif error.code() == KafkaError._AUTO_OFFSET_RESET:
+                    raise Refused(
+                        "journal_short",
+                        f"{place[0]}/{place[1]} cannot be read from {wanted[place][0]} on ({error.str()}): its"
+                        " beginning was removed meanwhile, or it was made anew. What was read of it stands",
+                    )
                 elif error.fatal() or not error.retriable():
                     raise translate(error, f"reading {message.topic()}", settings)
             if messages:
@@ -128,10 +137,10 @@ def _at(
     return {place: found[place] if found[place] >= 0 else ends[place] for place in starts}
 
 
-def _consumer(settings: Settings, client_id: str) -> Consumer:
+def _consumer(settings: Settings, client_id: str, lost: str = "earliest") -> Consumer:
     return outside.Consumer({
         "enable.auto.commit": False,
-        "auto.offset.reset": "earliest",
+        "auto.offset.reset": lost,
         "isolation.level": "read_committed",
         "enable.partition.eof": True,
         "fetch.wait.max.ms": 50,

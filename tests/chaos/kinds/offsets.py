@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+import httpx
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, TopicPartition
 from confluent_kafka.admin import AdminClient
 
@@ -13,7 +14,7 @@ from tests.chaos.load import TOPICS
 from tests.chaos.servers import make_brokers
 from tests.chaos.workers import Worker
 from tests.chaos.world import PARTITIONS, PREFIX, World
-from tests.deployment import Deployment, Services
+from tests.deployment import Deployment, Program, Services
 from tests.waiting import until
 
 REFUSED_WITHIN_S = 60.0
@@ -85,16 +86,20 @@ def _two_deployments(scene: Scene) -> None:
     try:
         until(lambda: other.command("topics", "create").returncode == 0, "the other cluster's topics", 90)
         worker = other.rules(9)
-        until(
-            lambda: worker.metric("offerflow_refusing") >= 1, "the other deployment's worker to refuse",
-            REFUSED_WITHIN_S, worker.tail,
-        )  # fmt: skip
+        until(lambda: _is_refusing(worker), "the other deployment's worker to refuse", REFUSED_WITHIN_S, worker.tail)
         worker.stop()
     finally:
         for program in other.programs:
             if program.process.poll() is None:
                 program.kill()
         broker.kill()
+
+
+def _is_refusing(worker: Program) -> bool:
+    try:
+        return worker.metric("offerflow_refusing") >= 1
+    except httpx.TransportError:
+        return False
 
 
 KINDS = [

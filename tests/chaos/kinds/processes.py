@@ -10,6 +10,7 @@ from confluent_kafka import Consumer
 
 from offerflow.runtime.steps import Step
 from tests.chaos.kinds.kind import Act, Kind, NotMet, Scene
+from tests.chaos.kinds.stores import went_back
 from tests.chaos.load import TOPICS
 from tests.chaos.workers import Worker, armed
 from tests.chaos.world import PREFIX
@@ -74,16 +75,15 @@ def _stirred(stage: str, step: Step) -> Act:
         for one in workers:
             one.trigger.arm(step, 0, signal.SIGKILL)
         try:
-            if step is Step.CLAIMED:
-                worker = _one(scene, stage)
-                with scene.world.network.trouble("late", client=worker.name, seconds=0.3):
-                    _until_off(scene, workers, COMES_BY_S)
+            if step is Step.CLAIMED and stage == "rules":
+                went_back(scene)
+                _until_off(scene, workers, COMES_BY_S)
             else:
-                with Guest(scene, stage) as guest:
-                    for _ in range(20):
-                        guest.stay(0.5)
-                        if any(one.trigger.gone_off for one in workers):
-                            break
+                # Whoever is in the middle of a transaction while others join is refused, and claims again.
+                for _ in range(4):
+                    with Guest(scene, stage) as guest:
+                        _until_off(scene, workers, 4, guest)
+                    _until_off(scene, workers, 2)
         finally:
             for one in workers:
                 one.trigger.disarm()
@@ -95,11 +95,14 @@ def _stirred(stage: str, step: Step) -> Act:
     return act
 
 
-def _until_off(scene: Scene, workers: list[Worker], seconds: float) -> None:
-    for _ in range(int(seconds / 0.05)):
+def _until_off(scene: Scene, workers: list[Worker], seconds: float, guest: Guest | None = None) -> None:
+    for _ in range(int(seconds / 0.1)):
         if any(one.trigger.gone_off for one in workers):
             return
-        scene.wait(0.05)
+        if guest is None:
+            scene.wait(0.1)
+        else:
+            guest.stay(0.1)
 
 
 def _stopped(stage: str) -> Act:

@@ -59,7 +59,7 @@ def _partition_lost(scene: Scene) -> None:
         redis.eval(script, 0, pattern)
 
 
-def _states_lost(scene: Scene) -> None:
+def went_back(scene: Scene) -> None:
     """What went back is one partition alone, position and all, while everybody runs."""
     partition = scene.random.randrange(PARTITIONS)
     scene.tell(f"partition {partition}")
@@ -96,6 +96,6 @@ KINDS = [
     Kind("redis: older RDB", "services", _older, 1.5),
     Kind("redis: much older RDB", "services", _much_older, 0.6),
     Kind("redis: keys of one partition removed", "services", _partition_lost, 1, most=16),
-    Kind("redis: one partition goes back", "services", _states_lost, 1.5),
+    Kind("redis: one partition goes back", "services", went_back, 1.5),
     Kind("redis: maxmemory hit", "services", _full, 1.5),
 ]

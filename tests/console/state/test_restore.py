@@ -111,11 +111,11 @@ def test_redis_is_restored_from_a_copy_taken_under_load(stack: Services, tmp_pat
         made.create_topics()
         made.apply(WORKSPACE)
         workers = [made.validation(), made.rules(1), made.rules(2)]
-        _moves_on(made, traffic, 2000)
+        _moves_on(made, traffic, 1500)
         _backup(first, fresh)
-        _moves_on(made, traffic, 2000)
+        _moves_on(made, traffic, 1500)
         first.kill()
-        _send(made, traffic, 500)
+        _send(made, traffic, 300)
         for worker in workers[1:]:
             assert worker.stop() == 0
 
@@ -144,7 +144,7 @@ def test_redis_is_restored_from_a_copy_taken_under_load(stack: Services, tmp_pat
         }
 
         made.rules(3).wait_ready()
-        _send(made, traffic, 500)
+        _send(made, traffic, 300)
         made.wait_idle(RAW)
         examined = made.examine(WORKSPACE)
         assert not examined.report, str(examined.report)

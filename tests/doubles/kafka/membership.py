@@ -213,7 +213,10 @@ class Membership:
         else:
             self.generation = -1
         if self.busy:
-            return  # served first; then the next heartbeat finds out again
+            # Served first; then the next heartbeat finds out again. A member that is to join again after what it
+            # serves does so here without having been told LOST. That is harsher than librdkafka 2.16, which was seen to
+            # tell it first: workers must hold without it.
+            return
         self.phase = Phase.OUT
         if self.owned:
             self.changes.append((Change.LOST, sorted(self.owned), True))

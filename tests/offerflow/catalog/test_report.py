@@ -13,7 +13,7 @@ from tests.doubles.kafka import Cluster
 
 
 def test_what_kafka_does_not_take_now_is_reported_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A coordinator that is away neither raises nor is asked at every turn; once it is back it hears of the position."""
+    """A coordinator that is away raises nothing and is not asked at every turn; once it is back it hears of it."""
     cluster, now, reported = Cluster(), [100.0], list[float]()
     settings = Settings(worker="rules-1")
     cluster.create(settings.topic("catalog"))

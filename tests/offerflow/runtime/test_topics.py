@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewPartitions  # type: ignore[attr-defined]
 
 from offerflow.runtime.errors import Refused
 from offerflow.runtime.kafka.admin import Admin
 from offerflow.runtime.settings import KafkaSettings, Settings
 from offerflow.runtime.topics import create_topics
+from schemas.seen import Snapshot, write_snapshot
 from tests.deployment import Deployment
 
 pytestmark = pytest.mark.broker
@@ -36,8 +36,8 @@ def test_room_for_records_is_made_and_never_taken(deployment: Callable[..., Depl
 
 
 def test_an_offset_that_is_gone_is_not_begun_anew(deployment: Callable[..., Deployment]) -> None:
-    """Where a deployment has worked, a fixed topic with records whose offset is gone is refused, and nothing is
-    committed; a partition that was added, and a topic that never had records, get their first commit."""
+    """Partitions of raw topics that validation has counted are refused once their offset is gone, and nothing is
+    committed; a partition that was added, and a topic that was deleted and created again, get their first commit."""
     here = deployment(partitions=2)
     here.create_topics()
     settings = Settings(
@@ -45,22 +45,22 @@ def test_an_offset_that_is_gone_is_not_begun_anew(deployment: Callable[..., Depl
     )
     group = settings.group("validation")
     admin = AdminClient({"bootstrap.servers": here.services.kafka})
-    here.produce("journal", [(b"u:a", b"1", ())])
-    here.produce("raw.sdk", [(b"a", b"1", ()), (b"b", b"1", ()), (b"c", b"1", ()), (b"d", b"1", ())])
+    topics = Admin(settings).topics([settings.topic("raw.sdk"), settings.topic("raw.import")])
+    places = [(settings.topic("raw.sdk"), partition) for partition in range(3)]
+    counted = [(places[0], topics[places[0][0]].id), (places[1], topics[places[1][0]].id)]
+    counted.append(((settings.topic("raw.import"), 0), "of another topic of this name"))
+    snapshots = [write_snapshot(settings, place, Snapshot(topic, 3)) for place, topic in counted]
+    here.produce("events-seen", [(one.key, one.value, ()) for one in snapshots])
     added = NewPartitions(f"{here.prefix}raw.sdk", 3)  # type: ignore[no-untyped-call]
     for future in admin.create_partitions([added]).values():
         future.result(30)
-    producer = Producer({"bootstrap.servers": here.services.kafka})
-    producer.produce(f"{here.prefix}raw.sdk", b"1", partition=2)
-    assert producer.flush(30) == 0
     create_topics(settings)
-    places = [(f"{here.prefix}raw.sdk", partition) for partition in range(3)]
     known = Admin(settings).committed(group, places)
     assert [known[place].offset for place in places] == [0, 0, 0]
 
     for future in admin.delete_consumer_groups([group]).values():
         future.result(30)
-    with pytest.raises(Refused, match=r"raw\.sdk, partitions 0, 1, 2") as refused:
+    with pytest.raises(Refused, match=r"raw\.sdk, partitions 0, 1,") as refused:
         create_topics(settings)
     assert refused.value.reason == "offset_absent"
     assert Admin(settings).committed(group, places) == {}

@@ -1,0 +1,36 @@
+"""For each guard the first seed whose schedule went wrong without it, when this was written."""
+
+from __future__ import annotations
+
+SEEDS = {
+    "check of next at load": 2,
+    "compare-and-set in apply": 1,
+    "both": 0,
+    "generation fence, rules": 0,
+    "generation fence, validation": 5,
+    "stable read of C": 9,
+    "re-claim after an ambiguous commit": 1,
+    "producer made anew after a late request": 0,
+    "publish before apply": 0,
+    "suppression on replay": 1,
+    "no commit below C": 0,
+    "atomic load": 22,
+    "dirty mark": 0,
+    "dirty asked at claim": 0,
+    "look at Redis when idle": 0,
+    "commit metadata": 22,
+    "absent offset refused": 17,
+    "identity in Redis": 8,
+    "journal cut short refused": 0,
+    "claim after a disturbance": 0,
+    "read from where the claim stands": 0,
+    "revoked partitions forgotten": 0,
+    "no commit once partitions are lost": 0,
+    "time waits for validation": 0,
+    "time moved by ticks alone": 0,
+    "timers loaded with the batch": 0,
+    "ends committed": 0,
+    "validation: suppression on replay": 0,
+    "validation: claim after a disturbance": 1,
+    "validation: no commit below C": 0,
+}
