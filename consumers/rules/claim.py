@@ -14,7 +14,7 @@ from contextlib import suppress
 from consumers.rules.rulebook import Rulebook
 from offerflow.rules import state
 from offerflow.runtime import guards, metrics
-from offerflow.runtime.claims import Patience, Standing, claiming, judge_drop, judge_state, look, standings
+from offerflow.runtime.claims import Patience, Standing, claiming, judge_drop, judge_owner, judge_state, look, standings
 from offerflow.runtime.errors import RedisDown
 from offerflow.runtime.kafka.admin import Admin, Place, TopicInfo
 from offerflow.runtime.logs import get_logger
@@ -55,7 +55,7 @@ class Claims:
             metrics.redis_memory_limit_bytes.set(limit)
 
     def _claimed(self, place: Place, standing: Standing, patience: Patience) -> Partition:
-        meta = self._settled(place, standing.start, patience)
+        meta = self._settled(place, standing, patience)
         if guards.ahead(meta, standing.committed):
             # Its last owner may have gone on between the two reads; it commits before it applies.
             standing = standings(self._settings, self._admin, STAGE, [place], patience)[place]
@@ -70,13 +70,14 @@ class Claims:
             get_logger().info("replaying", partition=place[1], start=meta.next, committed=standing.committed)
         return Partition(place[1], meta.next, standing.committed, meta.fold, identity, self._rulebook)
 
-    def _settled(self, place: Place, start: int, patience: Patience) -> Meta:
-        """What Redis says of the partition, once a state that is not to be used is dropped."""
+    def _settled(self, place: Place, standing: Standing, patience: Patience) -> Meta:
+        """What Redis says of the partition, once a state that is not to be used is dropped; if it is ours."""
+        identity = self._identity(standing.topic)
         partition = place[1]
         while True:
             patience.spend(f"reading the state of {place[0]}/{partition} in Redis")
             meta = self._store.meta(partition)
-            refused = judge_drop(place, meta, start, LAYOUT)
+            refused = judge_owner(place, meta, identity) or judge_drop(place, meta, standing.start, LAYOUT)
             if refused is not None:
                 raise refused
             if guards.half_written(meta):

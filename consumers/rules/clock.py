@@ -30,6 +30,10 @@ WAIT_S = 0.1
 """Between looks while something that is due waits for the stages before it."""
 FRESH_MS = 5000
 """A sweep is content with a time that was passable so long ago."""
+CORRECT_S = 60.0
+"""A correction is found anew so often: a clock that was put right must not lag by what it was ahead."""
+READINGS = 256
+"""Of the clock, whose ticks may still come back."""
 QUIET_S = 30.0
 """Between log lines that say the same."""
 
@@ -87,6 +91,8 @@ class Clock:
         self._barrier: Barrier | None = None
         self._passed: dict[int, int] = {}
         self._ahead = 0
+        self._corrected_at = 0.0
+        self._taken_off: dict[int, int] = {}
         self._failure: BaseException | None = None
         self._told = -QUIET_S
         self._gauge = metrics.TimeGauge()
@@ -106,9 +112,12 @@ class Clock:
         """The partitions to watch from now on; those ``sweeping`` want ticks whatever their timers say."""
         self._owned = frozenset(partitions), frozenset(sweeping)
 
-    def ahead(self, milliseconds: int) -> None:
-        """A tick of ours was ahead of its append time by so much."""
-        self._ahead += max(0, milliseconds)
+    def ahead(self, time: int, milliseconds: int) -> None:
+        """Our tick of ``time`` was ahead of its append time by so much, on top of what had been taken off when the
+        clock was read for it. Many ticks of one reading tell the same, so what they tell is not added up."""
+        taken_off = self._taken_off.get(time)
+        if taken_off is not None and taken_off + milliseconds > self._ahead:
+            self._ahead, self._corrected_at = taken_off + milliseconds, outside.monotonic()
 
     def ready(self) -> dict[int, int]:
         """Partitions in which something is due, with the time that may pass there now; each is told once."""
@@ -140,6 +149,8 @@ class Clock:
         wall = int(self._wall() * 1000)
         if all(first is None or first > wall for first, _ in firsts.values()):
             self._ahead = 0  # whatever it was: the next tick tells
+        elif self._ahead and outside.monotonic() - self._corrected_at > CORRECT_S:
+            self._ahead = 0
         now = wall - self._ahead
         self._gauge.show(firsts, now)
         wanted = {p: first for p, (first, _) in firsts.items() if first is not None and first <= now}
@@ -163,6 +174,9 @@ class Clock:
         return bool(waiting)
 
     def _new_barrier(self, raw: frozenset[str], now: int) -> Barrier:
+        self._taken_off[now] = self._ahead
+        if len(self._taken_off) > READINGS:
+            del self._taken_off[next(iter(self._taken_off))]
         if self._admin is None:
             self._admin = Admin(self._settings, f"{self._settings.worker}.clock")
         return Barrier(self._settings, self._admin, raw, now)

@@ -156,8 +156,9 @@ class RulesStage:
                 partition = self._partitions[place]
                 left = max(0.0, until - outside.monotonic())
                 work[place] = partition.fold(records, loaded[place], reaches[place], to, left)
-                self._clock.ahead(partition.ahead)
-                partition.ahead = 0
+                if partition.ahead is not None:
+                    self._clock.ahead(*partition.ahead)
+                    partition.ahead = None
                 if work[place].cut:
                     moved.add(place)
         clock = self._spent("decide", clock)

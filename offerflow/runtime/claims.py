@@ -190,16 +190,9 @@ def judge_state(place: Place, meta: Meta, committed: int, start: int, identity: 
     """What of a partition's state in Redis does not fit the journal. A state that is half written, or of another
     layout, is dropped and folded anew before this is asked (``judge_drop``)."""
     where = f"{place[0]}/{place[1]}"
-    name = guards.stranger(meta, identity)
-    if name is not None:
-        reason, what = _STRANGERS[name]
-        return Refused(
-            reason,
-            f"the state of {where} in Redis was folded {what.format(found=getattr(meta, name), here=identity[name])}."
-            " Give each deployment a Redis of its own, or another OFFERFLOW_TOPIC_PREFIX; if it is this deployment that"
-            " changed, `offerflow state show` tells where everything stands, `offerflow state adopt` keeps the state,"
-            " or with --anew drops it so that it is folded again",
-        )
+    refused = judge_owner(place, meta, identity)
+    if refused is not None:
+        return refused
     if guards.ahead(meta, committed):
         return Refused(
             "redis_ahead",
@@ -216,6 +209,22 @@ def judge_state(place: Place, meta: Meta, committed: int, start: int, identity: 
             " adopt` leaves those records out of the states for good",
         )
     return None
+
+
+def judge_owner(place: Place, meta: Meta, identity: Mapping[str, str]) -> Refused | None:
+    """Whether a partition's state in Redis is that of this deployment; asked before it is used, or dropped."""
+    name = guards.stranger(meta, identity)
+    if name is None:
+        return None
+    reason, what = _STRANGERS[name]
+    return Refused(
+        reason,
+        f"the state of {place[0]}/{place[1]} in Redis was folded"
+        f" {what.format(found=getattr(meta, name), here=identity[name])}."
+        " Give each deployment a Redis of its own, or another OFFERFLOW_TOPIC_PREFIX; if it is this deployment that"
+        " changed, `offerflow state show` tells where everything stands, `offerflow state adopt` keeps the state,"
+        " or with --anew drops it so that it is folded again",
+    )
 
 
 def judge_drop(place: Place, meta: Meta, start: int, layout: str) -> Refused | None:

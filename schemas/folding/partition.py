@@ -60,7 +60,8 @@ class Partition:
     published before, so they are computed again and thrown away.
 
     ``asked_for``: the tick that was appended and not read back yet. ``owed``: one to append again, since the one folded
-    last left something to do. ``ahead``: by how many ms ours was ahead of its append time, if it was ours.
+    last left something to do. ``ahead``: time of the tick folded last and by how many ms that was ahead of its append
+    time, if it was ours.
     """
 
     def __init__(
@@ -73,7 +74,7 @@ class Partition:
         self.identity = identity
         self.asked_for: int | None = None
         self.owed: int | None = None
-        self.ahead = 0
+        self.ahead: tuple[int, int] | None = None
         self._book = book
         self._fold = Fold(number, unpack_partition(fold), book.ruleset, MemoryStates())
         self._readers: dict[int, EventReader | None] = {}
@@ -221,7 +222,7 @@ class Partition:
             return
         appended = record.timestamp()[1]
         passed = self._fold.tick(due, appended, offset)
-        self.ahead = due - appended if due == self.asked_for else 0
+        self.ahead = (due, due - appended) if due == self.asked_for else None
         self.asked_for, self.owed = None, due if passed.more else None
         fresh = offset >= self.committed
         work.ticks += fresh

@@ -148,7 +148,8 @@ class World:
     def change_rules(self) -> None:
         """Apply the other rules."""
         other = CHANGED if self.changes[-1] == WORKSPACE else WORKSPACE
-        self.must("apply", other, "--yes")
+        # Brokers that have just come back may keep it waiting: then somebody says it again.
+        until(lambda: self.command("apply", other, "--yes").returncode == 0, f"{other} to be applied", 180)
         self.changes.append(other)
 
 

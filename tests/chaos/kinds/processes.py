@@ -82,8 +82,9 @@ def _stirred(stage: str, step: Step) -> Act:
                 # Whoever is in the middle of a transaction while others join is refused, and claims again.
                 for _ in range(4):
                     with Guest(scene, stage) as guest:
-                        _until_off(scene, workers, 4, guest)
-                    _until_off(scene, workers, 2)
+                        gone = _until_off(scene, workers, 4, guest)
+                    if gone or _until_off(scene, workers, 2):
+                        break
         finally:
             for one in workers:
                 one.trigger.disarm()
@@ -95,14 +96,15 @@ def _stirred(stage: str, step: Step) -> Act:
     return act
 
 
-def _until_off(scene: Scene, workers: list[Worker], seconds: float, guest: Guest | None = None) -> None:
+def _until_off(scene: Scene, workers: list[Worker], seconds: float, guest: Guest | None = None) -> bool:
     for _ in range(int(seconds / 0.1)):
         if any(one.trigger.gone_off for one in workers):
-            return
+            return True
         if guest is None:
             scene.wait(0.1)
         else:
             guest.stay(0.1)
+    return False
 
 
 def _stopped(stage: str) -> Act:

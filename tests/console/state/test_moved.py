@@ -20,7 +20,7 @@ from offerflow.runtime.settings import KafkaSettings, RedisSettings, Settings
 from offerflow.runtime.topics import commit_metadata
 from tests.deployment import Deployment
 
-pytestmark = pytest.mark.broker
+pytestmark = [pytest.mark.broker, pytest.mark.filterwarnings("ignore:list_groups:DeprecationWarning")]
 
 
 def _settings(made: Deployment) -> Settings:

@@ -172,6 +172,16 @@ def test_nothing_is_dropped_that_cannot_be_folded_again(
     assert (refused.value.reason, world.dropped) == (reason, [])
 
 
+@pytest.mark.parametrize("breaks", [_half, _packed])
+def test_nothing_of_another_deployment_is_dropped(world: World, breaks: Callable[[World], None]) -> None:
+    """A worker that was pointed at a Redis of somebody else refuses, whatever state that is in."""
+    breaks(world)
+    world.redis = replace(world.redis, cluster_id="theirs")
+    with pytest.raises(Refused) as refused:
+        world.claim()
+    assert (refused.value.reason, world.dropped) == ("other_cluster", [])
+
+
 def _set(**what: Any) -> Callable[[World], None]:
     def change(world: World) -> None:
         for name, value in what.items():

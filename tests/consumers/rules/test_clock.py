@@ -168,12 +168,15 @@ def test_a_topic_that_is_read_no_more_is_not_waited_for(world: World) -> None:
 
 
 def test_a_clock_that_is_ahead_is_set_back(world: World) -> None:
-    """By what a tick was ahead of its append time, until nothing is due; else ticks would come that fire nothing."""
+    """By what a tick was ahead of its append time, until nothing is due; else ticks would come that fire nothing.
+    Ticks of several partitions from one reading tell it once, and those of others nothing."""
     world.timers = {0: 900}
     assert world.look() == {0: 1000}
-    world.clock.ahead(-50)
+    world.clock.ahead(1000, -50)
     assert world.look() == {0: 1000}
-    world.clock.ahead(300)
+    world.clock.ahead(1000, 300)
+    world.clock.ahead(1000, 300)
+    world.clock.ahead(7, 5000)
     assert world.look() == {}
     world.now = 1201
     assert world.look() == {0: 1000}

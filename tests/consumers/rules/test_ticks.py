@@ -96,7 +96,7 @@ def test_the_owner_is_told_that_more_is_due(book: CatalogBook) -> None:
         records: list[Any] = [tick(9000, FIRES + 1)]
         reach = partition.reach(records)
         found.take(partition.fold(records, found.load([], reach), reach, 9001))
-        assert (partition.asked_for, partition.owed, partition.ahead) == (None, owed, 0)
+        assert (partition.asked_for, partition.owed, partition.ahead) == (None, owed, (FIRES + 1, 0))
 
 
 def test_due_times_come_first(book: CatalogBook) -> None:
@@ -181,8 +181,10 @@ def test_a_tick_that_cannot_be_read_moves_nothing(book: CatalogBook) -> None:
     assert [(offset, letter.reason) for offset, letter in found.dead] == [(5, "rule_error")]
 
 
-@pytest.mark.parametrize(("asked_for", "ahead"), [(NOON + 300, 290), (NOON + 5, 0), (None, 0)])
-def test_a_tick_of_ours_tells_how_far_ahead_we_are(book: CatalogBook, asked_for: int | None, ahead: int) -> None:
+@pytest.mark.parametrize(("asked_for", "ahead"), [(NOON + 300, (NOON + 300, 290)), (NOON + 5, None), (None, None)])
+def test_a_tick_of_ours_tells_how_far_ahead_we_are(
+    book: CatalogBook, asked_for: int | None, ahead: tuple[int, int] | None
+) -> None:
     """Its time against the broker's append time; ticks of others, folded again, tell nothing about our clock."""
     partition = Partition(3, 0, 0, None, {}, book)  # type: ignore[arg-type]
     partition.asked_for = asked_for
