@@ -16,6 +16,7 @@ from console.verify.processes import Processes
 from offerflow.catalog.follower import CatalogFollower
 from offerflow.catalog.view import Catalog
 from offerflow.runtime import guards
+from offerflow.runtime.claims import judge_owner
 from offerflow.runtime.errors import Refused, TryAgain
 from offerflow.runtime.kafka.admin import Admin
 from offerflow.runtime.redis.mending import MendingStore
@@ -44,7 +45,8 @@ Progress = Callable[[int, int], None]
 def plan_rebuild(stage: Stage, *, on: bool = False) -> list[Task]:
     """What there is to fold. ``on``: from where Redis stands instead of from the beginning.
 
-    Raises the Refused of a committed offset that cannot be trusted, or of a journal that no longer reaches back."""
+    Raises the Refused of a committed offset that cannot be trusted, of states that are another deployment's, or of a
+    journal that no longer reaches back."""
     tasks = []
     for one in stage.standings:
         if one.offset_refusal is not None:
@@ -55,6 +57,9 @@ def plan_rebuild(stage: Stage, *, on: bool = False) -> list[Task]:
             )
         assert one.committed is not None  # noqa: S101 - else its offset were refused
         assert one.meta is not None  # noqa: S101 - the rules stage has it
+        stranger = judge_owner(one.place, one.meta, one.identity)
+        if stranger is not None:
+            raise stranger
         if on and one.state_refusal is not None:
             raise Refused(one.state_refusal.reason, f"{one.state_refusal}. So nothing can be folded on from there")
         anew = not on or guards.half_written(one.meta) or guards.of_another_layout(one.meta, LAYOUT)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from offerflow.rules import state
 from offerflow.runtime import guards
-from offerflow.runtime.claims import judge_drop, judge_offset, judge_state, judge_topics
+from offerflow.runtime.claims import judge_drop, judge_offset, judge_owner, judge_state, judge_topics
 from offerflow.runtime.errors import OfferflowError, Refused
 from offerflow.runtime.kafka.admin import Admin, Committed, Place, TopicInfo
 from offerflow.runtime.positions import raw_topics
@@ -113,7 +113,7 @@ def judged(
     offset_refusal = judge_offset(place, group, topic, committed, start, end)
     state_refusal = None
     if meta is not None:
-        state_refusal = judge_drop(place, meta, start, LAYOUT)
+        state_refusal = judge_owner(place, meta, identity) or judge_drop(place, meta, start, LAYOUT)
         if state_refusal is None and not _dropped(meta):
             # Of an offset that is refused nobody can say whether Redis is ahead of it.
             at = meta.next if committed is None or offset_refusal is not None else committed.offset

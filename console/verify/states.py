@@ -108,7 +108,9 @@ def read_states(
         for _ in range(_TRIES):
             parts = [store.bucket(place[1], number) for number in range(BUCKETS)]
             beside = store.beside(place[1])
-            if beside.meta.dirty is None and all(part.dirty is None for part in parts):
+            # Dropped, or back at an older copy, between the two readings: of no use either.
+            behind = beside.meta.next < max(part.next for part in parts)
+            if not behind and beside.meta.dirty is None and all(part.dirty is None for part in parts):
                 break
             time.sleep(_PAUSE_S)
         else:

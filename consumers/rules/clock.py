@@ -14,6 +14,7 @@ is ahead would fire nothing, and the clock is set back by what it was ahead.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from threading import Event, Lock
 
@@ -30,8 +31,8 @@ WAIT_S = 0.1
 """Between looks while something that is due waits for the stages before it."""
 FRESH_MS = 5000
 """A sweep is content with a time that was passable so long ago."""
-CORRECT_S = 60.0
-"""A correction is found anew so often: a clock that was put right must not lag by what it was ahead."""
+LATELY_S = 60.0
+"""A clock that was put right lags no longer than this by what it was ahead."""
 READINGS = 256
 """Of the clock, whose ticks may still come back."""
 QUIET_S = 30.0
@@ -91,8 +92,9 @@ class Clock:
         self._barrier: Barrier | None = None
         self._passed: dict[int, int] = {}
         self._ahead = 0
-        self._corrected_at = 0.0
+        self._doubted = False
         self._taken_off: dict[int, int] = {}
+        self._told_ahead: deque[tuple[float, int]] = deque()
         self._failure: BaseException | None = None
         self._told = -QUIET_S
         self._gauge = metrics.TimeGauge()
@@ -113,11 +115,22 @@ class Clock:
         self._owned = frozenset(partitions), frozenset(sweeping)
 
     def ahead(self, time: int, milliseconds: int) -> None:
-        """Our tick of ``time`` was ahead of its append time by so much, on top of what had been taken off when the
-        clock was read for it. Many ticks of one reading tell the same, so what they tell is not added up."""
+        """Our tick of ``time`` was ahead of its append time by so much (behind, where negative), on top of what had
+        been taken off when the clock was read for it. Many ticks of one reading tell the same, so what they tell is
+        not added up: the most that any told lately counts, since each tells too little by what it took to append it.
+        """
         taken_off = self._taken_off.get(time)
-        if taken_off is not None and taken_off + milliseconds > self._ahead:
-            self._ahead, self._corrected_at = taken_off + milliseconds, outside.monotonic()
+        if taken_off is None:
+            return
+        now = outside.monotonic()
+        self._told_ahead.append((now, taken_off + milliseconds))
+        while now - self._told_ahead[0][0] > LATELY_S:
+            self._told_ahead.popleft()
+        with self._lock:
+            self._ahead = max(0, *(told for _, told in self._told_ahead))
+            if milliseconds > 0:
+                self._doubted = True
+                self._ready.clear()
 
     def ready(self) -> dict[int, int]:
         """Partitions in which something is due, with the time that may pass there now; each is told once."""
@@ -149,8 +162,11 @@ class Clock:
         wall = int(self._wall() * 1000)
         if all(first is None or first > wall for first, _ in firsts.values()):
             self._ahead = 0  # whatever it was: the next tick tells
-        elif self._ahead and outside.monotonic() - self._corrected_at > CORRECT_S:
-            self._ahead = 0
+        with self._lock:
+            if self._doubted:
+                # A time of the broker's future proves nothing about what was in the raw topics then.
+                self._passed.clear()
+                self._barrier, self._doubted = None, False
         now = wall - self._ahead
         self._gauge.show(firsts, now)
         wanted = {p: first for p, (first, _) in firsts.items() if first is not None and first <= now}
@@ -170,7 +186,8 @@ class Clock:
             if not waiting:
                 self._barrier = None
         with self._lock:
-            self._ready = {partition: self._passed[partition] for partition in wanted if partition not in waiting}
+            if not self._doubted:
+                self._ready = {partition: self._passed[partition] for partition in wanted if partition not in waiting}
         return bool(waiting)
 
     def _new_barrier(self, raw: frozenset[str], now: int) -> Barrier:

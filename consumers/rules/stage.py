@@ -158,6 +158,8 @@ class RulesStage:
                 work[place] = partition.fold(records, loaded[place], reaches[place], to, left)
                 if partition.ahead is not None:
                     self._clock.ahead(*partition.ahead)
+                    if partition.ahead[1] > 0:
+                        self._passable.clear()
                     partition.ahead = None
                 if work[place].cut:
                     moved.add(place)

@@ -198,8 +198,9 @@ def judge_state(place: Place, meta: Meta, committed: int, start: int, identity: 
             "redis_ahead",
             f"Redis has folded {where} up to {meta.next}, but only {committed} is committed in Kafka: what was applied"
             " was never published, or the group's offset was set back, or Kafka was restored from an older copy. Put"
-            " the offset back if it was moved; otherwise `offerflow state rebuild` folds the partition anew, and"
-            " `offerflow state adopt` would count what Redis has folded as published",
+            " the offset back if it was moved. If the outputs of those records are still in the topics (`offerflow"
+            " verify --outputs` calls them unexpected), `offerflow state adopt` counts them as published; if they are"
+            " gone too, `offerflow state rebuild` folds the partition anew",
         )
     if guards.too_old(meta, start):
         return Refused(

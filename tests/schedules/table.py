@@ -64,13 +64,12 @@ def count(
             for one in mutations
         ]
         for done in as_completed(running):
-            if not done.cancelled():
-                row = done.result()
-                rows[row.name].add(row)
-                progress(row.runs)
+            row = done.result()
+            rows[row.name].add(row)
+            progress(row.runs)
             if time.monotonic() > deadline:
-                for one in running:
-                    one.cancel()
+                pool.shutdown(wait=False, cancel_futures=True)
+                break
     return list(rows.values())
 
 

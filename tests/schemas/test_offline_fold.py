@@ -104,7 +104,8 @@ def test_it_stands_at_every_stop(monkeypatch: pytest.MonkeyPatch, size: int) -> 
     book = CatalogBook(SCHEMAS_AND_RULES)
     journal = [happened(at, book, "u:ann", {"name": "B"}) for at in (0, 1, 4, 5, 9, 10)]
 
-    def spans(*_: object) -> Iterator[Journalled]:
+    def spans(*_: object, whole: bool) -> Iterator[Journalled]:
+        assert whole, "a fold over a gap would be wrong"
         yield from journal
 
     monkeypatch.setattr(offline, "read_spans", spans)

@@ -18,6 +18,7 @@ from offerflow.runtime.errors import Disturbed, Refused
 from offerflow.runtime.kafka.admin import Place
 from offerflow.runtime.kafka.client import base_config, translate
 from offerflow.runtime.kafka.headers import mend_headers
+from offerflow.runtime.logs import get_logger
 from offerflow.runtime.settings import Settings
 from offerflow.runtime.steps import Step
 
@@ -191,10 +192,9 @@ class GroupConsumer:
         self.group_metadata = None
         try:
             self._consumer.close()
-        except (KafkaException, RuntimeError) as error:
-            if isinstance(error, KafkaException):
-                raise translate(error, "leaving the group", self._settings) from None
-            raise
+        except KafkaException as error:
+            # The group notices by itself; and whatever made us leave must not be forgotten over this.
+            get_logger().warning("left without a word to the group", why=str(error))
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         def claim() -> None:

@@ -98,7 +98,9 @@ def read_spans(
                         del ends[place]
                         consumer.pause([TopicPartition(*place)])
                 elif error.code() == KafkaError._PARTITION_EOF:
-                    ends.pop(place, None)
+                    # A leader that has just become one may not know yet how far the log may be read.
+                    if int(message.offset() or 0) >= ends.get(place, 0):
+                        ends.pop(place, None)
                 elif error.code() == KafkaError._AUTO_OFFSET_RESET:
                     raise Refused(
                         "journal_short",

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from console.state.adopting import Adoption, NotAdoptable, plan_adoption
-from console.state.standing import LAYOUT, Standing, judged
+from console.state.rebuilding import plan_rebuild
+from console.state.standing import LAYOUT, Stage, Standing, judged
+from offerflow.runtime.errors import Refused
 from offerflow.runtime.kafka.admin import Committed, TopicInfo
 from offerflow.runtime.redis.store import Meta
 from offerflow.runtime.topics import commit_metadata
@@ -141,3 +144,13 @@ def test_a_lost_beginning_with_an_empty_redis() -> None:
         "next": 150, "layout": LAYOUT, "cluster_id": "cluster", "topic_id": "here", "group": "t.rules",
         "partitions": "8",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("spoiled", [{"dirty": b"token"}, {"layout": "1"}])
+def test_states_of_others_are_not_ours_to_drop(spoiled: dict[str, Any]) -> None:
+    """Whose states they are is asked before whether they can be used: neither a claim nor a rebuild would drop them."""
+    standing = rules(committed(120), replace(FOLDED, cluster_id="production", **spoiled))
+    assert standing.refusal is not None
+    assert standing.claim == "refuse: other_cluster"
+    with pytest.raises(Refused, match="production"):
+        plan_rebuild(Stage("rules", "t.rules", [], [standing]))

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from consumers.rules import clock as module
-from consumers.rules.clock import FRESH_MS, Clock
+from consumers.rules.clock import FRESH_MS, LATELY_S, Clock
+from offerflow.runtime import outside
 from offerflow.runtime.errors import KafkaDown
 from offerflow.runtime.kafka.admin import Committed, Place, TopicInfo
 from offerflow.runtime.metrics import stream_time_lag_seconds, timers_pending
@@ -178,8 +179,8 @@ def test_a_clock_that_is_ahead_is_set_back(world: World) -> None:
     world.clock.ahead(1000, 300)
     world.clock.ahead(7, 5000)
     assert world.look() == {}
-    world.now = 1201
-    assert world.look() == {0: 1000}
+    world.now = 1250
+    assert world.look() == {0: 950}
     world.timers = {0: 1050}
     assert world.look() == {}
     world.now = 1351
@@ -189,6 +190,35 @@ def test_a_clock_that_is_ahead_is_set_back(world: World) -> None:
     world.timers = {0: 1352}
     world.now = 1352
     assert world.look() == {0: 1352}
+
+
+def test_a_time_of_the_future_is_not_passed_again(world: World) -> None:
+    """What passed when the clock was ahead of the broker's says nothing about what came into the raw topics since: it
+    is asked anew, also where a later timer would be due by it."""
+    world.timers = {0: 900, 1: 950}
+    assert world.look() == {0: 1000, 1: 1000}
+    world.grow(RAW[0])
+    world.clock.ahead(1000, 40)
+    world.timers = {0: 955}
+    world.now = 1250
+    assert world.look() == {}
+    world.pass_(RAW[0])
+    assert world.look() == {0: 1210}
+
+
+def test_a_clock_that_was_put_right_is_believed_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a minute in which no tick was ahead, although timers are due all the time."""
+    seconds = [0.0]
+    monkeypatch.setattr(outside, "monotonic", lambda: seconds[0])
+    world.timers = {0: 900}
+    assert world.look() == {0: 1000}
+    world.clock.ahead(1000, 50)
+    world.now = 1060
+    assert world.look() == {0: 1010}
+    seconds[0] = LATELY_S + 1
+    world.clock.ahead(1010, -50)
+    world.timers = {0: 1055}
+    assert world.look() == {0: 1060}
 
 
 def test_kafka_away_is_waited_out(world: World) -> None:
