@@ -13,7 +13,7 @@ TOGETHER = ("tests/interop/",)
 
 APART = (
     "tests/end_to_end/test_bad_input.py", "tests/end_to_end/test_faults.py", "tests/end_to_end/test_guards.py",
-    "tests/end_to_end/test_workspace.py",
+    "tests/end_to_end/test_workspace.py", "tests/schedules/test_guards.py",
 )  # fmt: skip
 """Files whose tests share nothing and take long."""
 

@@ -38,7 +38,8 @@ class Processes:
     def __init__(self, count: int) -> None:
         self._count = count
         self._context = get_context("spawn")
-        self._done: Queue[int] = self._context.Queue()
+        self._done: Queue[tuple[int, int]] = self._context.Queue()
+        self._round = 0
         self._stop = self._context.Event()
         self._pool: ProcessPoolExecutor | None = None
 
@@ -64,12 +65,13 @@ class Processes:
         if self._pool is None:
             given = (self._done, self._stop, os.getpid())
             self._pool = ProcessPoolExecutor(min(self._count, len(tasks)), self._context, _begin, given)
+        self._round += 1
         try:
-            waiting: set[Future[R]] = {self._pool.submit(_run, work, task) for task in tasks}
+            waiting: set[Future[R]] = {self._pool.submit(_run, work, task, self._round) for task in tasks}
             total = 0
             while waiting:
                 finished, waiting = wait(waiting, _LOOK_S, "FIRST_COMPLETED")
-                total = _heard(self._done, total)
+                total += _heard(self._done, self._round)
                 told(total)
                 yield from (future.result() for future in finished)
         except BrokenProcessPool:
@@ -94,20 +96,24 @@ def _here(work: Callable[[A, Told], R], tasks: Sequence[A], told: Callable[[int]
         told(total)
 
 
-def _heard(done: Queue[int], total: int) -> int:
+def _heard(done: Queue[tuple[int, int]], now: int) -> int:
+    """What was done since; news of an earlier round may come late, and count no more."""
+    total = 0
     for _ in range(_AT_ONCE):
         try:
-            total += done.get_nowait()
+            told, more = done.get_nowait()
         except Empty:
             break
+        total += more if told == now else 0
     return total
 
 
 class _Mine:
     """In a process of ours: where to say what was done, whether the work was given up, and who asked for it."""
 
-    def __init__(self, done: Queue[int], stop: Event, parent: int) -> None:
+    def __init__(self, done: Queue[tuple[int, int]], stop: Event, parent: int) -> None:
         self._done, self._stop, self._parent = done, stop, parent
+        self.round = 0
         self._more, self._next = 0, 0.0
 
     def tell(self, count: int) -> None:
@@ -121,13 +127,13 @@ class _Mine:
 
     def flush(self) -> None:
         more, self._more = self._more, 0
-        self._done.put(more)
+        self._done.put((self.round, more))
 
 
 _mine: _Mine
 
 
-def _begin(done: Queue[int], stop: Event, parent: int) -> None:
+def _begin(done: Queue[tuple[int, int]], stop: Event, parent: int) -> None:
     global _mine
     _mine = _Mine(done, stop, parent)
     # Nobody may be reading any more when this process ends.
@@ -139,7 +145,8 @@ def _begin(done: Queue[int], stop: Event, parent: int) -> None:
     gc.set_threshold(200_000, 50, 100)
 
 
-def _run(work: Callable[[A, Told], R], task: A) -> R:
+def _run(work: Callable[[A, Told], R], task: A, now: int) -> R:
+    _mine.round = now
     result = work(task, _mine.tell)
     _mine.flush()
     return result

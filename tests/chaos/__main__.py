@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -40,6 +41,8 @@ def main() -> int:
     if given.list:
         print(*(kind.name for kind in kinds), sep="\n")
         return 0
+    # So that whatever was started is ended as well.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     console = Console(stderr=True)
     if given.judge:
         result = judge_again(given.judge, console)

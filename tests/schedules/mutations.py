@@ -347,7 +347,7 @@ LOSSES = replace(
     losses_at_rest=True,
 )  # fmt: skip
 """A Redis that goes back, again and again, at the end when nobody has anything to do."""
-RESETS = replace(EVERYTHING, kinds={"reset": 3, "kill": 1}, faults=3)
+RESETS = replace(EVERYTHING, kinds={"reset": 3, "kill": 1}, faults=8, rate=0.03, records=60, upload=0.15)
 BACK = replace(EVERYTHING, kinds={"set back": 1}, faults=1, rate=0.01)
 STRANGERS = replace(EVERYTHING, kinds={"foreign": 2, "kill": 1}, faults=3)
 SHORT = replace(EVERYTHING, kinds={"truncate": 1, "kill": 1}, faults=3)

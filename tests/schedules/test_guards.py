@@ -17,6 +17,7 @@ NEARBY = 60
 """Whatever is changed anywhere gives a seed another schedule. So many are tried from the recorded one on."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("mutation", "first"),
     [(one, CHUNK * at) for one in INTACT for at in range(CHUNKS.get(one.name, 2))],
