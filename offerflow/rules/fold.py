@@ -6,6 +6,7 @@ keep the states (``States``). Stream time T is ``state.time``; it moves by ticks
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from heapq import heapify, heappop, heappush
 from typing import Protocol
@@ -21,6 +22,7 @@ from offerflow.rules.ruleset import Ruleset
 from offerflow.rules.state import EntityState, PartitionState, has_open, pack, unpack_entity
 from offerflow.rules.timers import timers
 
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 ENTITIES_PER_TICK = 1000
 """Entities whose timers one tick fires at most; T stops where the next one would have to."""
 
@@ -59,6 +61,11 @@ class Failure(msgspec.Struct, frozen=True):
     entity: str
     error: str
     what: str = ""
+
+    @classmethod
+    def of(cls, entity: str, error: Exception) -> Failure:
+        """With the same words in every process: an object that an error shows may lie elsewhere in each."""
+        return cls(entity, _ADDRESS.sub("", repr(error)))
 
 
 class Passed(msgspec.Struct, frozen=True):
@@ -217,4 +224,4 @@ class Fold:
         whole = unpack_entity(before)
         for name in EntityState.__struct_fields__:
             setattr(state, name, getattr(whole, name))
-        return Failure(entity, repr(error))
+        return Failure.of(entity, error)

@@ -188,7 +188,7 @@ class Partition:
         try:
             event = reader(record.value() or b"", self.number, record.offset())
         except Exception as error:  # what is no event of its schema costs its record, not the stage
-            self._failed(work, record, Failure(entity, repr(error)), "the rules failed on this event", name)
+            self._failed(work, record, Failure.of(entity, error), "the rules failed on this event", name)
             return
         # Of the whole plan: one schema alone does not know what takes its events back.
         event_type = self._fold.rules.types.get(event.type, reader.event_type)
@@ -207,7 +207,7 @@ class Partition:
         try:
             request = reader(record.value() or b"", self.number, record.offset())
         except Exception as error:
-            self._failed(work, record, Failure(entity, repr(error)), "the rules failed on this request", reader.name)
+            self._failed(work, record, Failure.of(entity, error), "the rules failed on this request", reader.name)
             return
         decision = self._fold.request(entity, request)
         if isinstance(decision, Failure):
