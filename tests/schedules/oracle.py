@@ -23,6 +23,7 @@ from offerflow.rules.fold import Failure, Fold
 from offerflow.rules.outcomes import Decision, Verdict
 from offerflow.rules.state import PartitionState, pack
 from offerflow.rules.states import MemoryStates
+from offerflow.runtime.kafka.consumer import Record
 from offerflow.runtime.settings import Settings
 from schemas.announce import Announcer
 from schemas.catalog import plan_of
@@ -39,18 +40,6 @@ Place = tuple[str, int]
 Written = tuple[str, bytes, bytes, tuple[tuple[str, bytes], ...]]
 """Topic, key, value and headers of an output."""
 BOOK = CatalogBook(CATALOG)
-
-
-class Record(Protocol):
-    """A record as a client gives it."""
-
-    def topic(self) -> str: ...
-    def partition(self) -> int: ...
-    def offset(self) -> int: ...
-    def key(self) -> bytes | None: ...
-    def value(self) -> bytes | None: ...
-    def headers(self) -> list[tuple[str, bytes | None]] | None: ...
-    def timestamp(self) -> tuple[int, int]: ...
 
 
 class Keeping(Protocol):
