@@ -1,8 +1,7 @@
 """The guards, switched off one at a time: each mutation is what the code would be without one.
 
-Not here are the models' rows on signals, pending instances and budgets, which the rules do not have yet (so no tick
-need wait for other partitions either), and guards that save work or time but that no schedule needs: bench/schedules.md
-names them.
+Not here are guards that save work or time, or that stand behind another one, so that no schedule needs them:
+bench/schedules.md names them. Nothing crosses partitions yet, so no tick need wait for other partitions either.
 """
 
 from __future__ import annotations

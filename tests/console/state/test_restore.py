@@ -119,7 +119,7 @@ def test_redis_is_restored_from_a_copy_taken_under_load(stack: Services, tmp_pat
         for worker in workers[1:]:
             assert worker.stop() == 0
 
-        # "Restoring one": without the append-only file at first, which would be taken for all there is.
+        # "Redis is lost: with a copy": without the append-only file at first, which would be taken for all there is.
         second = closing.enter_context(own_redis(fresh, "--appendonly", "no"))
         with second.client() as client:
             assert client.dbsize() > 0
