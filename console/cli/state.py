@@ -88,9 +88,16 @@ def adopt_refused(
     partition it says what is wrong, and what going on takes for granted: read that before adding --yes. Where outputs
     could be lost or doubled by it, no tool can know; restoring what was lost comes first (docs/backups.md).
     """
+    if anew and stage != RULES:
+        raise click.UsageError(f"--anew is about states in Redis, and the stage {stage} keeps none")
     settings = connect(StackFiles.find(directory))
     found = look(settings, stage, topics, partitions)
-    planned = [plan_adoption(one, position, anew=anew and stage == RULES) for one in found.standings]
+    if position is not None and position.isdigit() and len(found.refused) > 1:
+        raise click.UsageError(
+            f"--position {position} would be that of {len(found.refused)} partitions; choose one with --partition"
+            + (" and --topic" if stage != RULES else "")
+        )
+    planned = [plan_adoption(one, position, anew=anew) for one in found.standings]
     adoptions = [one for one in planned if one is not None]
     if yes:
         adopt(settings, found, adoptions)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from console.state.standing import CLIENT, LAYOUT, Stage, Standing
+from console.state.standing import CLIENT, LAYOUT, RULES, Stage, Standing
 from console.state.stored import StoredFold, fold_on
 from console.verify.processes import Processes
 from offerflow.catalog.follower import CatalogFollower
@@ -79,16 +79,20 @@ def rebuild(settings: Settings, stage: Stage, tasks: Sequence[Task], processes: 
     """Carry out what was planned. Where a task fails the others are given up; what was folded stands. Raises TryAgain
     where the group has members."""
     if stage.members:
-        raise TryAgain(
-            f"group {stage.group} has members ({', '.join(stage.members)}): they fold what Redis lacks by themselves."
-            " To fold anew, stop the rules workers first and wait until they have left (6 s after a kill)"
-        )
+        raise TryAgain(_working(stage.group, stage.members))
     total = sum(task.offsets for task in tasks)
     # The longest first, so that none is left alone at the end.
     order = [(settings, task) for task in sorted(tasks, key=lambda task: -task.offsets)]
     with Processes(processes) as pool:
         for _ in pool.over(_fold, order, lambda done: progress(done, total)):
             pass
+
+
+def _working(group: str, members: Sequence[str]) -> str:
+    return (
+        f"group {group} has members ({', '.join(members)}): they fold what Redis lacks by themselves. To fold anew,"
+        " stop the rules workers first and wait until they have left (6 s after a kill)"
+    )
 
 
 def _fold(given: tuple[Settings, Task], told: Callable[[int], None]) -> None:
@@ -103,13 +107,18 @@ def _fold(given: tuple[Settings, Task], told: Callable[[int], None]) -> None:
 
 def fold_partition(settings: Settings, store: MendingStore, task: Task, told: Callable[[int], None]) -> None:
     """Fold one partition; ``told`` hears the offsets of each batch."""
-    number = task.standing.place[1]
-    start = Admin(settings, CLIENT).starts([task.standing.place])[task.standing.place]
+    number, seen = task.standing.place[1], task.standing.meta
+    assert seen is not None  # noqa: S101 - the rules stage has it
+    admin = Admin(settings, CLIENT)
+    start = admin.starts([task.standing.place])[task.standing.place]
     if start > task.start:  # before anything is dropped that could not be folded again
         raise Refused(
             "journal_short", f"{task.standing.where} starts at {start} by now, so it cannot be folded from {task.start}"
         )
-    if task.anew and not store.drop_seen(number, store.meta(number)):
+    members = admin.members(settings.group(RULES))
+    if members:
+        raise TryAgain(_working(settings.group(RULES), members))
+    if task.anew and not store.drop_seen(number, seen):
         raise TryAgain(f"partition {number} was moved in Redis by somebody else: does a worker run?")
     book = KnownBook(_catalog(settings), number)
     fold = StoredFold(store, number, task.standing.identity, book, task.to)

@@ -4,7 +4,8 @@ N == C  carry on                       N < C  fold again from N, outputs below C
 N > C   refuse: somebody applied what was never published
 dirty   an apply died half-way: drop the partition in one script, if it is still that one, and fold from 0
 layout  states packed as another version of offerflow packs them: likewise
-Neither is dropped where the journal no longer reaches back to 0. The other guards are in offerflow.runtime.guards.
+remains states without a position, say after an eviction: dropped before they are folded over
+Nothing is dropped where the journal no longer reaches back to 0. The other guards are in offerflow.runtime.guards.
 """
 
 from __future__ import annotations
@@ -87,8 +88,10 @@ class Claims:
                 get_logger().warning("states of another layout; folding the partition anew", partition=partition,
                                      found=meta.layout, expected=LAYOUT)  # fmt: skip
                 self._store.drop_layout(partition, meta.layout)
-            else:
+            elif meta.next or self._store.drop_remains(partition):
                 return meta
+            else:  # somebody else has begun it meanwhile
+                continue
             metrics.claims.labels(STAGE, "dropped").inc()
 
     def _identity(self, topic: TopicInfo) -> dict[str, str]:

@@ -171,7 +171,8 @@ def judge_offset(
             "offset_foreign",
             f"the committed offset {committed.offset} of group {group} for {where} was not committed by this system"
             f" (its metadata is {committed.metadata!r}): offsets were reset by hand or by another tool. {look}; stop"
-            " the stage, and put back the offset with its metadata, or run `offerflow state adopt`",
+            " the stage, and put back the offset that you know to be right: `offerflow state adopt --partition"
+            f" {place[1]} --position NUMBER`",
         )
     if guards.outside(committed, start, end):
         short = committed.offset > end

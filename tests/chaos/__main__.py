@@ -21,9 +21,9 @@ from tests.chaos.world import Size
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
-    parser.add_argument("--minutes", type=float, default=10, help="at most so long, judging aside (%(default)g)")
-    parser.add_argument("--faults", type=int, default=60, help="stop once so many were injected (%(default)s)")
-    parser.add_argument("--events", type=int, default=200_000, help="send so many events (%(default)s)")
+    parser.add_argument("--minutes", type=float, default=35, help="at most so long, judging aside (%(default)g)")
+    parser.add_argument("--faults", type=int, help="stop once so many were injected (those 35 minutes have: 300)")
+    parser.add_argument("--events", type=int, help="and so many events were sent (as they: 2 million)")
     parser.add_argument("--kinds", default="", help="only kinds whose names contain one of these, comma separated")
     parser.add_argument("--brokers", type=int, default=3, choices=(1, 3))
     parser.add_argument("--workers", type=int, default=3, help="of each stage (%(default)s)")
@@ -49,7 +49,9 @@ def main() -> int:
     else:
         directory = given.keep or Path(tempfile.mkdtemp(prefix="offerflow-chaos-")) / "run"
         size = Size(given.brokers, given.workers, given.seed)
-        result = run(directory, size, Limits(given.minutes * 60, given.faults, given.events), kinds, console)
+        share = given.minutes / 35
+        faults, events = given.faults or round(share * 300), given.events or round(share * 2_000_000)
+        result = run(directory, size, Limits(given.minutes * 60, faults, events), kinds, console)
         if given.keep is None and result.good:
             shutil.rmtree(directory.parent)
         else:

@@ -269,6 +269,10 @@ class StoreDouble:
         self._redis.called("redis.drop", writes=True)
         return self._redis.drop(partition, "layout", (layout or "").encode())
 
+    def drop_remains(self, partition: int) -> bool:
+        self._redis.called("redis.drop", writes=True)
+        return self._redis.drop(partition, "next", b"")
+
     def states(self, partition: int) -> dict[str, bytes]:
         self._redis.called("redis.states")
         return self._redis.states(partition)

@@ -28,6 +28,7 @@ class Subject(Protocol):
 
     def mend(self, partition: int, entity: str) -> None: ...
     def empty(self, partition: int) -> None: ...
+    def forget_meta(self, partition: int) -> None: ...
     def remember(self) -> None: ...
     def go_back(self) -> None:
         """Lose every write since ``remember``, as a fail-over to a replica does that lags."""
@@ -53,6 +54,9 @@ class DoubleSubject:
 
     def empty(self, partition: int) -> None:
         self.redis.empty(partition)
+
+    def forget_meta(self, partition: int) -> None:
+        self.redis.forget(partition, "meta")
 
     def remember(self) -> None:
         self._written = self.redis.written
@@ -91,6 +95,9 @@ class RealSubject:
 
     def empty(self, partition: int) -> None:
         self._remove(f"{self._keys}{partition}}}*")
+
+    def forget_meta(self, partition: int) -> None:
+        self._raw.delete(f"{self._keys}{partition}}}:meta")
 
     def remember(self) -> None:
         self._remembered = {key: self._raw.dump(key) for key in self._mine(f"{self._keys}*")}

@@ -147,6 +147,21 @@ def test_states_of_another_layout(subject: Subject, layout: str | None) -> None:
     assert (store.states(2), store.meta(2).layout) == ({"u:1": b"2"}, "8")
 
 
+def test_states_without_a_position(subject: Subject) -> None:
+    """Are dropped by who finds them so, with timers and open offers, and not what was begun anew since."""
+    store = subject.store
+    one(store, batch(0, 5, states={"u:1": b"1"}, timers={"u:1": 7}, opened={"u:1": True}))
+    assert not store.drop_remains(2)
+    subject.forget_meta(2)
+    assert (store.meta(2).next, store.states(2)) == (0, {"u:1": b"1"})
+    assert store.drop_remains(2)
+    assert (store.states(2), store.timers(2), store.opened(2)) == ({}, {}, set())
+    assert store.drop_remains(2)
+    one(store, batch(0, 4, "t9", states={"u:1": b"2"}))
+    assert not subject.rival.drop_remains(2)
+    assert store.states(2) == {"u:1": b"2"}
+
+
 def test_an_emptied_partition(subject: Subject) -> None:
     """Takes no batch from the middle, and knows no token any more."""
     store = subject.store

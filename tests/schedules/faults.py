@@ -276,6 +276,10 @@ class Faults:
     def empty(self) -> None:
         self.world.redis.empty(self.random.choice((None, self._partition())))
 
+    def evict(self) -> None:
+        """Redis throws away what says how far a partition is folded, and keeps its states."""
+        self.world.redis.forget(self._partition(), "meta")
+
     def half_way(self) -> None:
         self.world.redis.die_half_way(self._partition(), self.random.randint(0, 3))
 
@@ -395,9 +399,5 @@ KINDS: dict[str, Callable[[Faults], None]] = {
     "redis full": Faults.redis_full, "outage": Faults.outage, "clock": Faults.clock, "reset": Faults.reset,
     "set back": Faults.set_back, "foreign": Faults.foreign, "truncate": Faults.truncate, "hang": Faults.hang,
     "stop at a step": Faults.stop_at, "fail-over at a load": Faults.fail_over_at,
+    "evict": Faults.evict,
 }  # fmt: skip
-EVERYTHING = Scene({
-    "kill": 2, "kill at a step": 3, "stop": 2, "stop at a step": 3, "replace": 2, "leave": 1, "expel": 1,
-    "rebalance": 2, "time-out": 1, "broker away": 1, "hang": 2, "fail-over": 2, "empty": 2, "half-way": 2,
-    "no reply": 1, "redis down": 1, "redis full": 1, "outage": 1,
-})  # fmt: skip

@@ -33,11 +33,13 @@ from schemas.folding.loaded import LoadedStates
 from schemas.folding.partition import Partition
 from tests.doubles.store import RedisDouble
 from tests.schedules.deployment import Deployment
-from tests.schedules.faults import EVERYTHING, Scene
+from tests.schedules.faults import Scene
 from tests.schedules.scenes import (
     BACK,
     CLOCKS,
     COMMITS,
+    EVERYTHING,
+    EVICTS,
     EXPELS,
     KILLS,
     LATE,
@@ -342,6 +344,7 @@ MUTATIONS = (
     Mutation("nothing, offsets set back", None, BACK),
     Mutation("nothing, another's Redis", None, STRANGERS),
     Mutation("nothing, journal cut short", None, SHORT),
+    Mutation("nothing, positions evicted", None, EVICTS),
     Mutation("nothing, clocks ahead", None, CLOCKS),
     Mutation("nothing, validation outages", None, OUTAGES),
     Mutation("check of next at load", no_load_check, REPLAYS),

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.schedules.faults import EVERYTHING
+from tests.schedules.faults import Scene
 
+EVERYTHING = Scene({
+    "kill": 2, "kill at a step": 3, "stop": 2, "stop at a step": 3, "replace": 2, "leave": 1, "expel": 1,
+    "rebalance": 2, "time-out": 1, "broker away": 1, "hang": 2, "fail-over": 2, "empty": 2, "half-way": 2,
+    "no reply": 1, "redis down": 1, "redis full": 1, "outage": 1,
+})  # fmt: skip
 COMMITS = replace(EVERYTHING, endings=0.25, sendings=0.2, late=0.03, in_transactions=0.3)
 """Many commits whose end is unclear, and requests that come late."""
 LATE = replace(
@@ -51,3 +56,5 @@ SHORT = replace(EVERYTHING, kinds={"truncate": 1, "kill": 1}, faults=3)
 CLOCKS = replace(EVERYTHING, kinds={**EVERYTHING.kinds, "clock": 4}, ahead_s=20.0)
 OUTAGES = replace(EVERYTHING, kinds={"outage": 2, "stop": 1, "rebalance": 1}, faults=10, rate=0.02, jump=0.02)
 """Validation stands still while time goes on."""
+EVICTS = replace(EVERYTHING, kinds={"evict": 3, "kill": 1, "rebalance": 1}, faults=10, rate=0.02)
+"""A Redis that is told to make room, which ours must never be."""

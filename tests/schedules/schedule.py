@@ -12,8 +12,9 @@ from consumers.rules import stage
 from offerflow.rules import fold
 from schemas.folding import partition
 from tests.schedules.deployment import Deployment
-from tests.schedules.faults import EVERYTHING, Faults, Scene
+from tests.schedules.faults import Faults, Scene
 from tests.schedules.oracle import OUTPUTS, Found, judge
+from tests.schedules.scenes import EVERYTHING
 from tests.schedules.workload import RAW, change, named
 
 PARTITIONS = 3

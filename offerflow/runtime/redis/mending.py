@@ -38,8 +38,8 @@ class MendingStore(StateStore):
 
     def drop_seen(self, partition: int, seen: Meta) -> bool:
         """Drop everything of a partition if it still stands where it stood; True also where there is nothing."""
-        if seen.next == 0 and seen.dirty is None and seen.layout is None:
-            return not self.meta(partition).next
         if seen.dirty is not None:
             return self.drop(partition, seen.dirty)
+        if seen.next == 0:
+            return self.drop_remains(partition)
         return self._dropped(partition, "next", str(seen.next).encode())

@@ -12,7 +12,7 @@ from typing import Any
 
 from offerflow.runtime.redis.store import BUCKETS, Meta, StateStore
 
-_META = ("next", "dirty", "fold", "layout", "topic_id", "cluster_id", "group")
+_META = ("next", "dirty", "fold", "layout", "topic_id", "cluster_id", "group", "partitions")
 
 
 @dataclass(frozen=True, slots=True)

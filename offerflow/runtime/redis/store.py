@@ -180,6 +180,11 @@ class StateStore:
         """Drop a partition whose states are packed in this layout, if they still are."""
         return self._dropped(partition, "layout", (layout or "").encode())
 
+    def drop_remains(self, partition: int) -> bool:
+        """Drop what is left of a partition that has no position, if it still has none: states without one are of
+        nobody knows when, and folding from the beginning over them would count everything twice."""
+        return self._dropped(partition, "next", b"")
+
     def _dropped(self, partition: int, name: str, value: bytes) -> bool:
         keys = self._keys(partition)
         pipeline = self._redis.pipeline(transaction=False)

@@ -40,6 +40,7 @@ class World:
         self.start, self.end = 0, 90
         self.redis = OURS
         self.dropped: list[str] = []
+        self.before_remains: Callable[[], None] = lambda: None
         self.before_committed: Callable[[], None] = lambda: None
         self.away = False
 
@@ -83,6 +84,10 @@ class World:
 
     def drop_layout(self, partition: int, layout: str | None) -> bool:
         return self._drop("layout", layout == self.redis.layout)
+
+    def drop_remains(self, partition: int) -> bool:
+        self.before_remains()
+        return self.redis.next == 0
 
     def _drop(self, why: str, still: bool) -> bool:
         if still:
@@ -140,6 +145,16 @@ def test_an_owner_that_went_on_between_the_two_reads_is_believed(world: World) -
     world.before_committed = goes_on
     partition = world.claim()
     assert (partition.next, partition.committed) == (80, 80)
+
+
+def test_one_that_began_meanwhile_is_left_alone(world: World) -> None:
+    """An empty partition that another owner has folded on since it was read is claimed where that one stands."""
+
+    def begins() -> None:
+        world.redis = replace(OURS, next=30)
+
+    world.redis, world.before_remains = EMPTY, begins
+    assert (world.claim().next, world.dropped) == (30, [])
 
 
 def _half(world: World) -> None:
