@@ -34,7 +34,8 @@ def verify(
     """Fold the journal once more, away from the workers, and compare with what they did.
 
     With neither --state nor --outputs both are compared. It only looks, and is safe beside running workers. Exit code
-    0: identical; 1: there are differences, and the first are shown.
+    0: identical; 1: there are differences, and the first are shown, or nothing can be proved; 69: Kafka or Redis is
+    away; 75: it cannot be told now.
     """
     from console.verify.explaining import Explainer
     from console.verify.telling import as_json, counts, lines, write_textfile

@@ -88,7 +88,7 @@ class Claims:
                 get_logger().warning("states of another layout; folding the partition anew", partition=partition,
                                      found=meta.layout, expected=LAYOUT)  # fmt: skip
                 self._store.drop_layout(partition, meta.layout)
-            elif meta.next or self._store.drop_remains(partition):
+            elif meta.next or standing.start or self._store.drop_remains(partition):
                 return meta
             else:  # somebody else has begun it meanwhile
                 continue

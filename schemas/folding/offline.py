@@ -27,13 +27,12 @@ BATCH = 40_000
 
 
 class OfflineFold:
-    """One partition, from what ``kept`` holds (nothing: from the beginning of the journal). ``suppress``: outputs of
-    records below it are thrown away."""
+    """One partition, from what ``kept`` holds (nothing: from the beginning of the journal)."""
 
-    def __init__(self, number: int, catalog: Catalog, kept: Kept | None = None, suppress: int = 0) -> None:
+    def __init__(self, number: int, catalog: Catalog, kept: Kept | None = None) -> None:
         self.number = number
         self.kept = Kept() if kept is None else kept
-        self._partition = Partition(number, self.kept.next, suppress, self.kept.fold, {}, KnownBook(catalog, number))
+        self._partition = Partition(number, self.kept.next, 0, self.kept.fold, {}, KnownBook(catalog, number))
 
     def fold(self, records: Sequence[Record], to: int) -> Iterator[Work]:
         """Fold ``records``, all of them at or above ``kept.next``, and stand at ``to``. Each Work is kept before it is
@@ -81,7 +80,7 @@ def fold_journal(
         raise Refused(
             "journal_short",
             f"{place[0]}/{place[1]} starts at {start}, so it cannot be folded from {fold.kept.next}: retention or"
-            " somebody removed its beginning. A copy of Redis that reaches the journal is needed to fold from there",
+            " somebody removed its beginning, and what it came to cannot be computed any more",
         )
     bounds = sorted({end, *(stop for stop in stops if fold.kept.next < stop < end)})
     for records, to in _batches(settings, place, fold.kept.next, bounds, client_id, batch):

@@ -183,19 +183,17 @@ def commits_that_go_back(patch: pytest.MonkeyPatch, world: Deployment) -> None:
     patch.setattr(turn, "advances", _always)
 
 
-def _believing(patch: pytest.MonkeyPatch, absent: int | None) -> None:
-    """Whatever metadata a commit has is right; an absent offset is ``absent``, if that is given."""
+def absent_is_zero(patch: pytest.MonkeyPatch, world: Deployment) -> None:
+    """Whatever metadata a commit has is right, and an absent offset is the beginning."""
     committed = Admin.committed
 
     def believed(self: Admin, group: str, places: Any) -> dict[Any, Committed]:
         wanted = list(places)
         found = committed(self, group, wanted)
         topics = self.topics(sorted({topic for topic, _ in wanted}))
-        offsets = {place: found[place].offset if place in found else absent for place in wanted}
+        offsets = {place: found[place].offset if place in found else 0 for place in wanted}
         return {
-            place: Committed(offset, commit_metadata(topics[place[0]].id, offset))
-            for place, offset in offsets.items()
-            if offset is not None
+            place: Committed(offset, commit_metadata(topics[place[0]].id, offset)) for place, offset in offsets.items()
         }
 
     patch.setattr(Admin, "committed", believed)
@@ -203,10 +201,6 @@ def _believing(patch: pytest.MonkeyPatch, absent: int | None) -> None:
 
 def metadata_believed(patch: pytest.MonkeyPatch, world: Deployment) -> None:
     patch.setattr(guards, "tampered", _never)
-
-
-def absent_is_zero(patch: pytest.MonkeyPatch, world: Deployment) -> None:
-    _believing(patch, 0)
 
 
 def apply_before_publish(patch: pytest.MonkeyPatch, world: Deployment) -> None:

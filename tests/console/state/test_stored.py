@@ -51,7 +51,7 @@ def test_it_comes_to_what_one_fold_comes_to(seed: int) -> None:
                     assert not work.outputs
                     assert not work.dead_letters
                 at = to
-        whole = OfflineFold(number, CATALOG, suppress=end)
+        whole = OfflineFold(number, CATALOG)
         list(whole.fold(_records(number, 0, end), end))
         assert redis.next(number) == whole.kept.next
         assert redis.states(number) == whole.kept.states

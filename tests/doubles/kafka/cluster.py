@@ -84,10 +84,6 @@ class Cluster:
         if agenda.next <= (now := self.now()):
             agenda.run(now)
 
-    def next_event(self) -> float | None:
-        """When something happens by itself, or None."""
-        return self.agenda.next if self.agenda.next != float("inf") else None
-
     def number(self) -> int:
         """One that nobody got before; they grow."""
         self._numbers += 1
