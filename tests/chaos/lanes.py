@@ -1,4 +1,4 @@
-"""A run: faults in three lanes at once, one after the other in each, until there were enough; then everything heals,
+"""A run: faults in four lanes at once, one after the other in each, until there were enough; then everything heals,
 and what is left is judged."""
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tests.chaos.world import Sending, Size, World, running, standing
 from tests.waiting import until
 
 RUN = "run.json"
-LANES = ("validation", "rules", "services")
+LANES = ("validation", "rules", "redis", "brokers")
 RECOVERS_WITHIN_S = 240.0
 BETWEEN_S = 0.5
 FIRST_HEAP, HEAP, HEAP_EVERY_S = 5000, 15_000, 90.0
@@ -130,7 +130,7 @@ class Run:
     def _inject(self, kind: Kind, scene: Scene) -> None:
         watching = self.world.watching
         fault = Fault(kind.name, time.time())
-        watching.begin(fault.began)
+        watching.begin(fault.began, kind.stages)
         self._count[kind.name] += 1
         try:
             kind.act(scene)
@@ -147,11 +147,13 @@ class Run:
         self._say(f"{kind.name} ({fault.told}): {fault.over - fault.began:.1f} s, stood {fault.stall:.1f} s")
 
     def _await_recovery(self, kind: Kind) -> None:
-        """Until every partition has moved since the fault was over."""
+        """Until every partition of the stages that it hit has moved since the fault was over."""
         # What a look finds moved may have moved before it.
         since = time.monotonic() + 2 * LOOK_S
         until(
-            lambda: self.world.watching.moved_since(since), f"everything to move after {kind.name}", RECOVERS_WITHIN_S,
+            lambda: self.world.watching.moved_since(since, kind.stages),
+            f"everything to move after {kind.name}",
+            RECOVERS_WITHIN_S,
             lambda: {
                 "standing": self.world.watching.standing(), "watching": self.world.watching.trouble,
                 "logs": self._logs(),

@@ -41,7 +41,7 @@ class Watching:
         self._lock, self._stop = Lock(), Event()
         self.trouble = ""
         """Why the last look that failed did."""
-        self._worst: dict[object, float] = {}
+        self._worst: dict[object, dict[str, float]] = {}
         self._thread = Thread(target=self._run, name="watching", daemon=True)
 
     def _connect(self) -> None:
@@ -67,14 +67,14 @@ class Watching:
         self._thread.join(20)
         self._close()
 
-    def begin(self, fault: object) -> None:
-        """From now on remember the longest that anything stands still, for ``fault``."""
+    def begin(self, fault: object, stages: Iterable[str] = STAGES) -> None:
+        """From now on remember the longest that anything of these stages stands still, for ``fault``."""
         with self._lock:
-            self._worst[fault] = 0.0
+            self._worst[fault] = dict.fromkeys(stages, 0.0)
 
     def end(self, fault: object) -> float:
         with self._lock:
-            return self._worst.pop(fault)
+            return max(self._worst.pop(fault).values())
 
     def moved_since(self, when: float, stages: Iterable[str] = STAGES) -> bool:
         """Whether every partition has moved since, or has nothing to do."""
@@ -114,9 +114,11 @@ class Watching:
                 self._connect()
         now = time.monotonic()
         with self._lock:
-            longest = max(one.standing(now) for places in self._places.values() for one in places.values())
-            for fault, worst in self._worst.items():
-                self._worst[fault] = max(worst, longest)
+            for stage, places in self._places.items():
+                longest = max(one.standing(now) for one in places.values())
+                for worst in self._worst.values():
+                    if stage in worst:
+                        worst[stage] = max(worst[stage], longest)
 
     def _look_at(self, stage: str, places: dict[tuple[str, int], Place]) -> None:
         asked = [TopicPartition(*place) for place in places]

@@ -19,7 +19,7 @@ SEEDS = {
     "dirty asked at claim": 0,
     "look at Redis when idle": 0,
     "commit metadata": 5,
-    "absent offset refused": 0,
+    "absent offset refused": 64,
     "identity in Redis": 8,
     "journal cut short refused": 0,
     "claim after a disturbance": 0,

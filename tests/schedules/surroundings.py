@@ -167,6 +167,7 @@ class _Log:
     @contextmanager
     def listening(self) -> Iterator[None]:
         before = structlog.get_config() if structlog.is_configured() else None
+        structlog.reset_defaults()  # else what an earlier configuration filters would be missing from the trace
         structlog.configure(processors=[self._take], cache_logger_on_first_use=False)
         try:
             yield

@@ -72,13 +72,13 @@ def _stopped(scene: Scene) -> None:
 
 def kinds(several: bool) -> list[Kind]:
     found = [
-        Kind(f"broker: {what} of the {who}", "services", _ended(who, number), 0.9)
+        Kind(f"broker: {what} of the {who}", "brokers", _ended(who, number), 0.9)
         for who in CHOSEN
         for what, number in (("SIGKILL", signal.SIGKILL), ("SIGTERM", signal.SIGTERM))
     ]
     if not several:
         found = [
-            Kind("broker: SIGKILL", "services", _ended("leader", signal.SIGKILL), 1.5),
-            Kind("broker: SIGTERM", "services", _ended("leader", signal.SIGTERM), 1.5),
+            Kind("broker: SIGKILL", "brokers", _ended("leader", signal.SIGKILL), 1.5),
+            Kind("broker: SIGTERM", "brokers", _ended("leader", signal.SIGTERM), 1.5),
         ]
-    return [*found, Kind("broker: SIGSTOP, SIGCONT", "services", _stopped, 1)]
+    return [*found, Kind("broker: SIGSTOP, SIGCONT", "brokers", _stopped, 1)]

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from tests.chaos.watching import STAGES
 from tests.chaos.world import World
 
 
@@ -50,3 +51,8 @@ class Kind:
     alone: bool = False
     most: int = 1_000_000
     early: bool = False
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Whose recovery it has to wait for."""
+        return (self.lane,) if self.lane in STAGES else STAGES

@@ -107,4 +107,4 @@ KINDS = [
          alone=True, most=2)
     for stage in ("validation", "rules")
     for forward in (False, True)
-] + [Kind("redis: a second deployment on it, refused", "services", _two_deployments, 0.3, most=2)]  # fmt: skip
+] + [Kind("redis: a second deployment on it, refused", "redis", _two_deployments, 0.3, most=2)]  # fmt: skip

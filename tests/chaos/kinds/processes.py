@@ -165,4 +165,4 @@ KINDS = [
         Kind(f"{stage}: SIGTERM", stage, _left(stage)),
         Kind(f"{stage}: rebalances every 2 s", stage, _rebalanced(stage), 0.7),
     )
-] + [Kind("webhooks: SIGKILL", "services", _webhooks_killed, 0.7)]
+] + [Kind("webhooks: SIGKILL", "redis", _webhooks_killed, 0.7)]

@@ -89,13 +89,13 @@ def _full(scene: Scene) -> None:
 
 
 KINDS = [
-    Kind("redis: SIGKILL", "services", _killed, 1.5),
-    Kind("redis: SIGSTOP, SIGCONT", "services", _stopped, 1.5),
-    Kind("redis: emptied", "services", _emptied, 0.7, early=True),
-    Kind("redis: killed, comes back empty", "services", _lost, 0.5, early=True),
-    Kind("redis: older RDB", "services", _older, 1.5),
-    Kind("redis: much older RDB", "services", _much_older, 0.6),
-    Kind("redis: keys of one partition removed", "services", _partition_lost, 1, most=16),
-    Kind("redis: one partition goes back", "services", went_back, 1.5),
-    Kind("redis: maxmemory hit", "services", _full, 1.5),
+    Kind("redis: SIGKILL", "redis", _killed, 1.5),
+    Kind("redis: SIGSTOP, SIGCONT", "redis", _stopped, 1.5),
+    Kind("redis: emptied", "redis", _emptied, 0.7, early=True),
+    Kind("redis: killed, comes back empty", "redis", _lost, 0.5, early=True),
+    Kind("redis: older RDB", "redis", _older, 1.5),
+    Kind("redis: much older RDB", "redis", _much_older, 0.6),
+    Kind("redis: keys of one partition removed", "redis", _partition_lost, 1, most=16),
+    Kind("redis: one partition goes back", "redis", went_back, 1.5),
+    Kind("redis: maxmemory hit", "redis", _full, 1.5),
 ]
