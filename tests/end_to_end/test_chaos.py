@@ -24,7 +24,7 @@ KINDS = (
     "redis: maxmemory hit",
 )  # fmt: skip
 FIRST_EVENT = 1000
-EVENTS, FAULTS, AT_MOST_S = 8_000, 6, 150.0
+EVENTS, FAULTS, AT_MOST_S = 8_000, 6, 40.0
 
 
 def _again(world: World, topic: str) -> None:
