@@ -8,21 +8,21 @@ from offerflow.runtime import outside
 from offerflow.runtime.errors import TryAgain
 from offerflow.runtime.program import Program
 from schemas.catalog import plan_of, ruleset_of
-from schemas.journal import EventReader
+from schemas.folding.book import Readers
 from schemas.plan import EventSchema, Plan
 
 PATIENCE_S = 8.0
 
 
-class Rulebook:
+class Rulebook(Readers):
     """What the journal refers to by hash and schema id. The journal may name what this worker has not read yet, since
     two topics are read apart: then it waits for the catalog, PATIENCE_S at most, and raises TryAgain."""
 
     def __init__(self, follower: CatalogFollower, program: Program) -> None:
+        super().__init__()
         self._follower = follower
         self._program = program
         self._rulesets: dict[str, Ruleset] = {}
-        self._readers: dict[tuple[int, frozenset[str]], EventReader] = {}
         self._plan: Plan = plan_of(follower.catalog)
 
     def ruleset(self, name: str) -> Ruleset:
@@ -38,12 +38,6 @@ class Rulebook:
             self._wait(deadline, f"event schema {schema_id}")
             self._plan = plan_of(self._follower.catalog)
         return self._plan.by_id[schema_id]
-
-    def reader(self, schema: EventSchema, reads: frozenset[str]) -> EventReader:
-        known = self._readers.get((schema.id, reads))
-        if known is None:
-            known = self._readers[schema.id, reads] = EventReader(schema, reads)
-        return known
 
     def follow(self) -> None:
         """Take what the catalog has got since."""

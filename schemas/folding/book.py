@@ -19,14 +19,27 @@ class Book(Protocol):
     def reader(self, schema: EventSchema, reads: frozenset[str]) -> EventReader: ...
 
 
-class CatalogBook:
+class Readers:
+    """Event readers by schema and by what of it is read, each made once."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[int, frozenset[str]], EventReader] = {}
+
+    def reader(self, schema: EventSchema, reads: frozenset[str]) -> EventReader:
+        known = self._made.get((schema.id, reads))
+        if known is None:
+            known = self._made[schema.id, reads] = EventReader(schema, reads)
+        return known
+
+
+class CatalogBook(Readers):
     """The book of one catalog as it is. Raises KeyError for what it does not have."""
 
     def __init__(self, catalog: Catalog) -> None:
+        super().__init__()
         self._catalog = catalog
         self._plan = plan_of(catalog)
         self._rulesets: dict[str, Ruleset] = {}
-        self._readers: dict[tuple[int, frozenset[str]], EventReader] = {}
 
     def ruleset(self, name: str) -> Ruleset:
         if name not in self._rulesets:
@@ -35,9 +48,3 @@ class CatalogBook:
 
     def schema(self, schema_id: int) -> EventSchema:
         return self._plan.by_id[schema_id]
-
-    def reader(self, schema: EventSchema, reads: frozenset[str]) -> EventReader:
-        known = self._readers.get((schema.id, reads))
-        if known is None:
-            known = self._readers[schema.id, reads] = EventReader(schema, reads)
-        return known

@@ -19,6 +19,7 @@ import consumers.rules.stage as rules_stage
 import consumers.validation.__main__ as validation_main
 import consumers.validation.stage as validation_stage
 import consumers.validation.view as validation_view
+import schemas.folding.book as readers_book
 from offerflow.rules import fold
 from offerflow.runtime import outside, program, steps
 from offerflow.runtime.kafka import admin
@@ -130,7 +131,7 @@ def installed(world: Deployment) -> Iterator[None]:
         (rules_main, "StateStore", lambda settings: StoreDouble(world.redis)),
         (rules_book, "ruleset_of", remembered.ruleset_of),
         (rules_book, "plan_of", remembered.plan_of),
-        (rules_book, "EventReader", remembered.reader),
+        (readers_book, "EventReader", remembered.reader),
         (validation_view, "plan_of", remembered.plan_of),
         (fold, "LiveRules", remembered.live_rules),
         (RecordCodec, "shipped", remembered.shipped),
