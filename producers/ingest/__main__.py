@@ -21,7 +21,7 @@ from offerflow.runtime.serving import Server, listen, url_of
 from offerflow.runtime.settings import Settings, load_settings
 from offerflow.runtime.store.engine import open_store
 from producers.ingest.acknowledged import AcknowledgedPublisher
-from producers.ingest.adapters.native import NativeAdapter
+from producers.ingest.adapters.all import all_adapters
 from producers.ingest.api.asked import AskedStore
 from producers.ingest.api.book import OfferBook
 from producers.ingest.api.folded import FoldedOffers
@@ -57,7 +57,7 @@ async def _serve(settings: Settings, health: Health, listener: socket.socket) ->
 
     readiness = Readiness(check, catalog.follow, health)
     app = IngestApp(
-        adapters=[NativeAdapter(limits)],
+        adapters=all_adapters(limits),
         publisher=AcknowledgedPublisher(publisher),
         keys=keys,
         readiness=readiness,

@@ -35,13 +35,15 @@ class BadEvent:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why nothing of a request was taken. ``error`` is a stable word for programs, ``message`` is for people."""
+    """Why nothing of a request was taken. ``error`` is a stable word for programs, ``message`` is for people;
+    ``count`` is how many events the request had, where that is known."""
 
     status: int
     error: str
     message: str
     events: Sequence[BadEvent] = ()
     headers: tuple[Header, ...] = ()
+    count: int = 0
 
 
 def json_answer(status: int, content: Any, headers: tuple[Header, ...] = ()) -> Answer:

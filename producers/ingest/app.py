@@ -25,6 +25,7 @@ from producers.ingest.keyring import KeyRing, Source, bearer_key
 from producers.ingest.limits import Limits
 from producers.ingest.readiness import Readiness
 from producers.ingest.request import ClientGone, Message, Receive, Request, plain_path, read_request
+from producers.ingest.routes import Routed, Routes
 from producers.ingest.welcome import welcome
 
 Send = Callable[[Message], Awaitable[None]]
@@ -43,7 +44,7 @@ class IngestApp:
         topic: Callable[[str], str],
         api: Api | None = None,
     ) -> None:
-        self._routes = {path: adapter for adapter in adapters for path in adapter.routes}
+        self._routes = Routes(adapters)
         self._publisher = publisher
         self._keys = keys
         self._readiness = readiness
@@ -55,9 +56,10 @@ class IngestApp:
         if scope["type"] != "http":
             raise RuntimeError(f"only HTTP is served here, not {scope['type']}")
         start = time.perf_counter()
-        adapter = self._routes.get(plain_path(scope["path"]))
+        routed = self._routes.find(plain_path(scope["path"]))
+        adapter = routed[0].adapter if routed else None
         try:
-            answer = await self._answer(adapter, scope, receive)
+            adapter, answer = await self._answer(routed, scope, receive)
         except ClientGone:
             return
         except Exception:
@@ -69,23 +71,33 @@ class IngestApp:
         ingest_request_seconds.observe(time.perf_counter() - start)
         await _send(answer, send, body=scope["method"] != "HEAD")
 
-    async def _answer(self, adapter: Adapter | None, scope: Message, receive: Receive) -> Answer:
+    async def _answer(
+        self, routed: Sequence[Routed], scope: Message, receive: Receive
+    ) -> tuple[Adapter | None, Answer]:
+        """What is answered, and the protocol in whose words."""
         method, path = scope["method"], plain_path(scope["path"])
-        if adapter is None:
+        if not routed:
             found = self._api.find(path)
             if found is None:
-                return self._elsewhere(method, path, scope)
-            return replace(await self._served(*found, scope, receive), protocol=self._api.name)
-        methods = adapter.routes[path]
-        if method not in methods:
-            return adapter.refused(_wrong_method(method, path, methods))
+                return None, self._elsewhere(method, path, scope)
+            return None, replace(await self._served(*found, scope, receive), protocol=self._api.name)
+        serving = [adapter for adapter, methods in routed if method in methods]
+        if not serving:
+            methods = sorted({method for _, methods in routed for method in methods})
+            return routed[0].adapter, routed[0].adapter.refused(_wrong_method(method, path, methods))
         request = await read_request(scope, receive, self._limits.body_bytes)
         if isinstance(request, Refusal):
-            return adapter.refused(request)
+            return serving[0], serving[0].refused(request)
+        adapter = next((one for one in serving if one.claims(request)), serving[-1]) if serving[1:] else serving[0]
+        return adapter, await self._exchange(adapter, request)
+
+    async def _exchange(self, adapter: Adapter, request: Request) -> Answer:
         source = self._source(adapter.key, request)
         if isinstance(source, Refusal):
             return adapter.refused(source)
         taken = await self._take(adapter, request, source)
+        if isinstance(taken, Answer):
+            return replace(taken, source=source.id)
         answer = adapter.refused(taken) if isinstance(taken, Refusal) else adapter.accepted(taken)
         return replace(answer, source=source.id)
 
@@ -115,9 +127,9 @@ class IngestApp:
         key = key_of(request)
         return key if isinstance(key, Refusal) else self._keys.source_of(key)
 
-    async def _take(self, adapter: Adapter, request: Request, source: Source) -> Sequence[RawEvent] | Refusal:
+    async def _take(self, adapter: Adapter, request: Request, source: Source) -> Sequence[RawEvent] | Refusal | Answer:
         events = adapter.read(request, source)
-        if isinstance(events, Refusal):
+        if isinstance(events, Refusal | Answer):
             return events
         return await self._publish(events, source, request) or events
 
@@ -143,7 +155,7 @@ class IngestApp:
             if method in ("GET", "HEAD"):
                 return welcome(scope)
             return plain_refusal(_wrong_method(method, path, ("GET", "HEAD")))
-        events = [f"{'|'.join(adapter.routes[route])} {route}" for route, adapter in self._routes.items()]
+        events = self._routes.told
         api = f"; the API for servers: {', '.join(self._api.told)}" if self._api.told else ""
         message = f"there is nothing at {path[:200]}; events go to: {', '.join(events)}{api}"
         return plain_refusal(Refusal(HTTPStatus.NOT_FOUND, "no_such_route", message))

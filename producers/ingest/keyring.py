@@ -15,11 +15,27 @@ CHANNELS: Mapping[str, str] = {origin: channel for channel, origin in ORIGINS.it
 """The raw topic (without prefix) that takes the events of a source's origin."""
 
 
+class Terms(NamedTuple):
+    """What a key may do. ``id``: the first digits of its SHA-256. ``events``: the only names it may send, if any are
+    given. ``origins``: the web origins browsers may use it from; None where any may. ``rate``: events per second it may
+    send on average, 0 for any number, and ``burst`` how many at once."""
+
+    id: str = ""
+    events: frozenset[str] | None = None
+    origins: frozenset[str] | None = None
+    rate: float = 0
+    burst: int = 0
+
+
+FREE = Terms()
+
+
 class Source(NamedTuple):
-    """Who sends: the id every event gets, and the origin that picks the channel."""
+    """Who sends: the id every event gets, the origin that picks the channel, and what the key used may do."""
 
     id: str
     origin: str
+    terms: Terms = FREE
 
     @property
     def channel(self) -> str:

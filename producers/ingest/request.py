@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import zlib
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
@@ -25,13 +26,15 @@ class ClientGone(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """``path`` has no trailing slash; header names are lower case; a repeated header keeps its last value."""
+    """``path`` has no trailing slash; header names are lower case; a repeated header keeps its last value.
+    ``received_at``: when it came, in milliseconds since 1970."""
 
     method: str
     path: str
     query: bytes
     headers: dict[bytes, bytes]
     body: bytes
+    received_at: int = 0
 
 
 async def read_request(scope: Message, receive: Receive, limit: int) -> Request | Refusal:
@@ -63,7 +66,8 @@ async def read_request(scope: Message, receive: Receive, limit: int) -> Request 
             f"the body is larger than the limit of {limit} bytes (after inflating); send fewer events per request",
             headers=((b"connection", b"close"),),
         )
-    return Request(scope["method"], plain_path(scope["path"]), scope["query_string"], headers, body)
+    received_at = time.time_ns() // 1_000_000
+    return Request(scope["method"], plain_path(scope["path"]), scope["query_string"], headers, body, received_at)
 
 
 def plain_path(path: str) -> str:

@@ -57,6 +57,9 @@ class NativeAdapter:
         self._limits = limits
         self._mint = mint
 
+    def claims(self, request: Request) -> bool:
+        return True
+
     def key(self, request: Request) -> str | Refusal:
         return bearer_key(request.headers)
 

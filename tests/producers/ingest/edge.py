@@ -14,7 +14,7 @@ from offerflow.runtime.health import Health
 from offerflow.runtime.kafka.publisher import Done, Record
 from offerflow.runtime.settings import LocalSettings
 from producers.ingest.acknowledged import AcknowledgedPublisher
-from producers.ingest.adapters.native import NativeAdapter
+from producers.ingest.adapters.all import all_adapters
 from producers.ingest.api.serving import Api
 from producers.ingest.app import IngestApp
 from producers.ingest.keyring import KeyRing, Source
@@ -60,7 +60,7 @@ class Edge:
         if self.ready:
             self.readiness.why = None
         self.app = IngestApp(
-            [NativeAdapter(self.limits)], AcknowledgedPublisher(self.publisher), self.keys, self.readiness, self.limits,
+            all_adapters(self.limits), AcknowledgedPublisher(self.publisher), self.keys, self.readiness, self.limits,
             "test.".__add__, self.api,
         )  # fmt: skip
 
