@@ -13,6 +13,8 @@ from rich.table import Table
 
 from bench.catchup import catch_up
 from bench.guards import guards
+from bench.history import history
+from bench.ingest import ingest
 from bench.latency import latency
 from bench.pure import pure
 from bench.recovery import recovery
@@ -22,7 +24,19 @@ from bench.timers import timers
 from bench.validation import memory, validation
 from bench.webhooks import webhooks
 
-PARTS = ("pure", "timers", "validation", "catch-up", "latency", "webhooks", "recovery", "guards", "refold")
+PARTS = (
+    "pure",
+    "timers",
+    "validation",
+    "catch-up",
+    "latency",
+    "webhooks",
+    "history",
+    "recovery",
+    "guards",
+    "refold",
+    "ingest",
+)
 BY_HAND = ("memory",)
 """Too long to run each time."""
 
@@ -39,6 +53,8 @@ def main() -> int:
     parser.add_argument("--rate", type=int, default=1000, help="events per second of the steady load (%(default)s)")
     parser.add_argument("--seconds", type=float, default=25, help="length of the steady load (%(default)s)")
     parser.add_argument("--deliveries", type=int, default=20_000, help="webhooks per measurement (%(default)s)")
+    parser.add_argument("--requests", type=int, default=4000, help="requests per second to the edge (%(default)s)")
+    parser.add_argument("--processes", type=int, default=1, help="processes of the edge (%(default)s)")
     given = parser.parse_args()
     unknown = set(given.parts) - {*PARTS, *BY_HAND}
     if unknown:
@@ -67,9 +83,19 @@ def main() -> int:
     if "latency" in parts:
         console.print(f"{given.rate:,} events/s for {given.seconds:g} s …")
         results["latency"] = _shown(console, "raw append to output", latency(given.rate, given.seconds))
+    if "ingest" in parts:
+        console.print(f"the HTTP edge, {given.processes} process(es), and {given.requests:,} requests/s …")
+        result = ingest(given.requests, given.seconds, given.processes)
+        results["ingest"] = _shown(console, "the HTTP edge, broker and load generator on the same machine", result)
     if "webhooks" in parts:
         console.print(f"{given.deliveries:,} deliveries to endpoints that take 100 ms …")
         results["webhooks"] = _shown(console, "webhooks, one worker", webhooks(given.deliveries))
+    if "history" in parts:
+        console.print(f"an index of {given.events:,} events, then {given.rate:,} events/s …")
+        result = history(given.events, given.rate, given.seconds)
+        results["history"] = _shown(
+            console, "history, one program, SQLite", {**result["catch_up"], **result["visible"]}
+        )
     if "recovery" in parts:
         console.print(f"{given.kills} workers killed under {given.rate:,} events/s …")
         result = recovery(given.kills, given.rate, 3, given.brokers, console.print)

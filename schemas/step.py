@@ -21,19 +21,23 @@ from schemas.canonical import FramedReader
 from schemas.channels import Channel
 from schemas.cloudevents import CloudEnvelope
 from schemas.codec import FRAME, EventEncoder, sender
-from schemas.dead_letter import DeadLetter
+from schemas.dead_letter import REASONS, DeadLetter
 from schemas.envelope import MAX_RAW_BYTES, TYPED, Envelope, Headers, Undecodable
 from schemas.framed import NOBODY, Body
 from schemas.judge import judge
 from schemas.plan import EventSchema, Plan
 from schemas.raw import read
 from schemas.reading import Misread
+from schemas.refused import refused_of
+from schemas.replay import REPLAY
 from schemas.requests import PREFIX, REQUESTS_BY_ID, REQUESTS_BY_NAME, nearest_request
 from schemas.retold import Origin, origin_of
 from schemas.values import TIMES, parse_time
 from schemas.violations import Violation, show
 
 CLOCK_SKEW_MS = 5 * 60 * 1000
+_LATER = frozenset(REASONS[REASONS.index("origin_forbidden") + 1 :])
+"""Reasons that are judged after whether the sender may send the event at all."""
 
 
 class Emit(msgspec.Struct, frozen=True, gc=False):
@@ -113,14 +117,16 @@ class Step:
         if value is not None and len(value) > MAX_RAW_BYTES:
             return DeadLetter("too_large", f"{len(value)} bytes, expected at most {MAX_RAW_BYTES}")
         channel = self._channels[record.topic()]
-        if channel.origin is None:
-            return self._again(record, value, channel)
-        appended = record.timestamp()[1]
-        return self._form(record, channel, value, record.headers(), appended, appended, "normal")
-
-    def _again(self, record: Record, value: bytes | None, channel: Channel) -> Outcome:
-        """A record that was somewhere else before, as if it were still there."""
         headers = record.headers()
+        if channel.origin is None:
+            outcome = self._again(record, value, channel, headers)
+        else:
+            appended = record.timestamp()[1]
+            outcome = self._form(record, channel, value, headers, appended, appended, "normal")
+        return _permitted(outcome, headers, channel) if headers else outcome
+
+    def _again(self, record: Record, value: bytes | None, channel: Channel, headers: Headers | None) -> Outcome:
+        """A record that was somewhere else before, as if it were still there."""
         try:
             origin = origin_of(headers)
         except Undecodable as error:
@@ -329,6 +335,19 @@ class Step:
 
 def _default_id(channel: Channel, place: _Place) -> str:
     return make_id(channel.topic_id, str(place.partition()), str(place.offset()))
+
+
+def _permitted(outcome: Outcome, headers: Headers, channel: Channel) -> Outcome:
+    """The outcome, unless the edge took the event under a key that may not send it."""
+    refused = refused_of(headers, replayed=channel.name == REPLAY)
+    if refused is None:
+        return outcome
+    schema_id = int.from_bytes(outcome.value[1:FRAME], "big") if isinstance(outcome, Emit) else None
+    if isinstance(outcome, DeadLetter):
+        if outcome.reason not in _LATER:
+            return outcome
+        schema_id = outcome.schema_id
+    return DeadLetter(refused.reason, refused.detail, event=outcome.event, source=outcome.source, schema_id=schema_id)
 
 
 def _undecodable(error: Undecodable) -> DeadLetter:

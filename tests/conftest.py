@@ -13,6 +13,7 @@ import pytest
 from hypothesis import settings
 
 from tests.deployment import Deployment, Services, services
+from tests.postgres import Postgres, postgres
 from tests.spread import Spread, slow_first
 
 # No test asserts a duration, and a busy machine must not make one fail.
@@ -72,6 +73,12 @@ def _containers(why: str) -> Iterator[Services]:
     finally:
         redis.stop()
         kafka.stop()
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Postgres]:
+    with postgres() as server:
+        yield server
 
 
 @pytest.fixture

@@ -110,7 +110,11 @@ class Deployment:
     def environment(self, **more: str) -> dict[str, str]:
         """For any program of this deployment; ``more`` on top."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("OFFERFLOW_")}
-        own = {"OFFERFLOW_TOPIC_PREFIX": self.prefix, "OFFERFLOW_PARTITIONS": str(self.partitions)}
+        own = {
+            "OFFERFLOW_TOPIC_PREFIX": self.prefix,
+            "OFFERFLOW_PARTITIONS": str(self.partitions),
+            "OFFERFLOW_STORE__URL": f"sqlite:///{self.directory / 'offerflow-store.db'}",
+        }
         return {**kept, **self.services.environment(), **own, **more}
 
     def command(self, *arguments: str | Path, seconds: float = 120) -> subprocess.CompletedProcess[str]:

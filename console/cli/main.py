@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
 
+from console.cli.lazy import Command, LazyGroup
 from offerflow.runtime.errors import OfferflowError
-
-
-class Command(NamedTuple):
-    place: str
-    """``module:attribute`` of a click command."""
-    help: str
-
 
 COMMANDS = {
     "up": Command("console.cli.stack:up", "Start the local stack, or change its number of workers."),
@@ -28,6 +21,7 @@ COMMANDS = {
     "rulesets": Command("console.cli.rulesets:rulesets", "List what was applied, compare it, and go back to it."),
     "rules": Command("console.cli.rules:rules", "Print the JSON Schema of definitions for editors."),
     "plan": Command("console.cli.plan:plan", "Show the event plan, add to it, draft schemas from samples."),
+    "events": Command("console.cli.events:events", "Watch events as they come, look at past ones, import and send."),
     "dlq": Command("console.cli.dlq:dlq", "Look at dead letters, mend them and replay them."),
     "fuse": Command(
         "console.cli.fuse:fuse", "Show whether validation holds after a change of the plan, or release it."
@@ -37,6 +31,7 @@ COMMANDS = {
     "keys": Command("console.cli.keys:keys", "Create ingest keys."),
     "offers": Command("console.cli.offers:offers", "Look at offers, pause and hold them, enter users, see results."),
     "rewards": Command("console.cli.rewards:rewards", "List rewards, say that they were paid out, take them back."),
+    "history": Command("console.cli.history:history", "Show how far the store of what happened is, or fill it again."),
     "webhooks": Command("console.cli.webhooks:webhooks", "Deliver what is announced by signed webhooks."),
     "user": Command("console.cli.user:user", "Look a user up, and why they did or did not get an offer."),
     "verify": Command("console.cli.verify:verify", "Prove that states and outputs are what the journal says."),
@@ -44,36 +39,8 @@ COMMANDS = {
 }
 
 
-class Root(click.Group):
-    """Lists commands from the table and loads one only to run it; tells errors in one place."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        command = COMMANDS.get(cmd_name)
-        if command is None:
-            return None
-        module, _, attribute = command.place.partition(":")
-        loaded = getattr(importlib.import_module(module), attribute)
-        assert isinstance(loaded, click.Command)  # noqa: S101 - the table is ours
-        return loaded
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        try:
-            return super().resolve_command(ctx, args)
-        except click.UsageError:
-            import difflib
-
-            near = difflib.get_close_matches(args[0], COMMANDS, 1)
-            hint = f" Did you mean {near[0]!r}?" if near else " See `offerflow --help`."
-            ctx.fail(f"no such command {args[0]!r}.{hint}")
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, command.help) for name, command in COMMANDS.items()])
+class Root(LazyGroup):
+    """Tells errors in one place."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -83,7 +50,7 @@ class Root(click.Group):
             ctx.exit(error.exit_code)
 
 
-@click.group(cls=Root, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Root, table=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="offerflow")
 def main() -> None:
     """Turns user events into offers and rewards: streaming, exactly once, explainable.

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from sqlalchemy import Column, Connection, Engine, bindparam, insert, select, update
 
 from consumers.history.rows import Row, Rows
-from offerflow.runtime.errors import Disturbed
 from offerflow.runtime.kafka.admin import Place
 from offerflow.runtime.store import outcomes
 from offerflow.runtime.store.claims import Position
 from offerflow.runtime.store.outcomes import EXPIRED, FULFILLED, REVERSED, SATISFIED, changes, entries, rewards
+from offerflow.runtime.store.positions import move, positions_in
 from offerflow.runtime.store.transactions import reading, writing
 from offerflow.runtime.store.upsert import insert_new, upsert
 
@@ -33,14 +33,17 @@ class HistoryFold:
     def positions(self) -> dict[Place, Position]:
         """Everything that was ever read, by full name of the topic and partition."""
         with reading(self._engine) as connection:
-            return _positions(connection)
+            return positions_in(connection, outcomes.positions)
+
+    def batch(self) -> Rows:
+        return Rows()
 
     def write(self, rows: Rows, before: Mapping[Place, Position], after: Mapping[Place, Position]) -> None:
         """Add ``rows``, which lie between the positions ``before`` (none: never read) and ``after``. Raises Disturbed
         having written nothing if somebody else moved one of them: then read on from where they are."""
         with writing(self._engine) as connection:
             first = outcomes.numbers(connection, len(rows.satisfied) + len(rows.changed))
-            _move(connection, before, after)
+            move(connection, outcomes.positions, before, after)
             upsert(connection, entries, rows.entered, _ENTRY)
             upsert(connection, entries, rows.exited, _EXIT)
             _rewards(connection, rows, first)
@@ -53,26 +56,11 @@ class HistoryFold:
     def mark_complete(self, ends: Mapping[Place, int]) -> bool:
         """Whether the history holds everything below ``ends``; kept in the store when it is so."""
         with writing(self._engine) as connection:
-            known = _positions(connection)
+            known = positions_in(connection, outcomes.positions)
             if any(place not in known or known[place].next < end for place, end in ends.items()):
                 return False
             outcomes.mark_complete(connection)
             return True
-
-
-def _positions(connection: Connection) -> dict[Place, Position]:
-    found = connection.execute(select(outcomes.positions))
-    return {(row.topic, row.partition): Position(row.topic_id, row.next) for row in found}
-
-
-def _move(connection: Connection, before: Mapping[Place, Position], after: Mapping[Place, Position]) -> None:
-    known = _positions(connection)
-    for place in after:
-        if known.get(place) != before.get(place):
-            raise Disturbed(f"another process reads {place[0]}/{place[1]} into the history; reading on from there")
-    moved = [{"topic": topic, "partition": partition, **position._asdict()}
-             for (topic, partition), position in after.items()]  # fmt: skip
-    upsert(connection, outcomes.positions, moved, ("topic_id", "next"))
 
 
 def _rewards(connection: Connection, rows: Rows, first: int) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from offerflow.amounts import amount
+from offerflow.runtime.kafka.consumer import Record
 from offerflow.runtime.store.outcomes import FULFILLED, REVERSED, storable
 from schemas.codec import RecordCodec
 from schemas.output_topics import RECORD_OF
@@ -34,6 +35,9 @@ class Reader:
     def __init__(self, topic: str) -> None:
         self._codec = RecordCodec.shipped("outputs", RECORD_OF[topic])
         self._take = _TAKES[topic]
+
+    def __call__(self, record: Record, into: Rows) -> None:
+        self.read(record.value(), into)
 
     def read(self, value: bytes | None, into: Rows) -> None:
         """Raises ValueError for what is no such record."""

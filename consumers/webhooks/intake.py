@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import Connection, Engine, insert, select, update
+from sqlalchemy import Connection, Engine, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from consumers.webhooks.messages import Message
-from offerflow.runtime.errors import Disturbed
 from offerflow.runtime.kafka.admin import Place
 from offerflow.runtime.store.claims import Position
+from offerflow.runtime.store.positions import move, positions_in
 from offerflow.runtime.store.transactions import reading, writing
 from offerflow.runtime.store.webhooks import WAITING, deliveries, endpoints, positions
 
@@ -28,8 +28,7 @@ class Intake:
     def positions(self) -> dict[Place, Position]:
         """Of every partition that was ever read."""
         with reading(self._engine) as connection:
-            rows = connection.execute(select(positions)).all()
-        return {(row.topic, row.partition): Position(row.topic_id, row.next) for row in rows}
+            return positions_in(connection, positions)
 
     def enqueue(
         self, messages: Sequence[Message], before: Mapping[Place, Position], after: Mapping[Place, Position], now: int
@@ -38,8 +37,7 @@ class Intake:
         announced: a worker that reads the past of a topic tells it to nobody. Returns whether there was any. Raises
         Disturbed if a position is not where it was ``before``: then another worker reads this partition."""
         with writing(self._engine) as connection:
-            for place, position in after.items():
-                _move(connection, place, before.get(place), position)
+            move(connection, positions, before, after)
             rows = _rows(connection, messages, now) if messages else []
             if rows:
                 dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
@@ -58,19 +56,3 @@ def _rows(connection: Connection, messages: Sequence[Message], now: int) -> list
         }
         for message in messages for name, types, since in subscribed if message.type in types and message.at >= since
     ]  # fmt: skip
-
-
-def _move(connection: Connection, place: Place, before: Position | None, after: Position) -> None:
-    topic, partition = place
-    mine = (positions.c.topic == topic, positions.c.partition == partition)
-    if before is None:
-        if connection.scalar(select(positions.c.next).where(*mine)) is None:
-            row = {"topic": topic, "partition": partition, "topic_id": after.topic_id, "next": after.next}
-            connection.execute(insert(positions).values(row))
-            return
-    else:
-        there = (positions.c.topic_id == before.topic_id, positions.c.next == before.next)
-        moved = update(positions).where(*mine, *there).values(topic_id=after.topic_id, next=after.next)
-        if connection.execute(moved).rowcount == 1:
-            return
-    raise Disturbed(f"the position of {topic}/{partition} is not where it was left; reading on from where it is")

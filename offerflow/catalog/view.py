@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from offerflow.runtime.settings import Settings
 
@@ -26,6 +26,37 @@ class Source:
     topics: tuple[str, ...] = ()
     system_events: Mapping[str, bool] = field(default_factory=dict)
     unplanned_events: str = "dead-letter"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key by which ``source`` sends over HTTP, known by its SHA-256 alone. ``events``: the only names it may send,
+    None for any; ``origins``: the web origins browsers may use it from, None for any; ``rate``: events per second, 0
+    for any number, with ``burst`` at once. ``expires_at``: milliseconds since 1970, 0 for never; ``replaced_by``: the
+    id of the key that takes its place then. Other times are RFC 3339, for people."""
+
+    digest: str
+    source: str
+    kind: str = "sk"
+    label: str = ""
+    events: tuple[str, ...] | None = None
+    origins: tuple[str, ...] | None = None
+    rate: float = 0
+    burst: int = 0
+    created_at: str = ""
+    expires_at: int = 0
+    replaced_by: str = ""
+
+    ID_DIGITS: ClassVar[int] = 12
+
+    @property
+    def id(self) -> str:
+        """What names a key to people, in lists and logs: it opens nothing."""
+        return self.digest[: self.ID_DIGITS]
+
+    def active(self, now: float) -> bool:
+        """Whether it opens its source at ``now``, in milliseconds since 1970."""
+        return not self.expires_at or now < self.expires_at
 
 
 LOCAL_SERVER = Source("local-server", "backend")
@@ -67,9 +98,12 @@ class Catalog:
             for key, value in self.records.items()
             if key.startswith("source/")
         }
-        self.keys: Mapping[str, str] = {
-            key.removeprefix("key/"): value["source"] for key, value in self.records.items() if key.startswith("key/")
+        self.keys: Mapping[str, Key] = {
+            digest: _key(digest, value)
+            for name, value in self.records.items()
+            if (digest := name.removeprefix("key/")) != name
         }
+        """By the SHA-256 of the key, those that have ended included."""
 
     def of_kind(self, kind: str) -> dict[str, Value]:
         """Every record of a kind by key, current or not: ``of_kind("event")``."""
@@ -78,6 +112,16 @@ class Catalog:
     def current(self, kind: str) -> dict[str, Value]:
         """The current definitions of a kind by key, in the head's order."""
         return {key: self.records[key] for key in self.head.definitions if key.startswith(f"{kind}/")}
+
+
+def _key(digest: str, value: Value) -> Key:
+    events, origins = value.get("events"), value.get("origins")
+    return Key(
+        digest, value["source"], value.get("kind", "sk"), value.get("label", ""),
+        None if events is None else tuple(events), None if origins is None else tuple(origins),
+        value.get("rate", 0), value.get("burst", 0), value.get("created_at", ""), value.get("expires_at", 0),
+        value.get("replaced_by", ""),
+    )  # fmt: skip
 
 
 def sources_of(settings: Settings, catalog: Catalog) -> dict[str, Source]:

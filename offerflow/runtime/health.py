@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
 
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from offerflow.runtime.errors import ConfigError
 from offerflow.runtime.settings import HttpSettings
@@ -46,10 +47,11 @@ class Health:
 
 
 class HealthServer:
-    """Serves ``health`` and the metrics registry. ``url`` is known once constructed; ``close`` stops the thread."""
+    """Serves ``health`` and ``metrics``, in Prometheus' text format (default: those of this process). ``url`` is known
+    once constructed; ``close`` stops the thread."""
 
-    def __init__(self, settings: HttpSettings, health: Health) -> None:
-        handler = type("Handler", (_Handler,), {"health": health})
+    def __init__(self, settings: HttpSettings, health: Health, metrics: Callable[[], bytes] = generate_latest) -> None:
+        handler = type("Handler", (_Handler,), {"served": (health, metrics)})
         try:
             self._server = ThreadingHTTPServer((settings.host, settings.port), handler)
         except OSError as error:
@@ -69,14 +71,15 @@ class HealthServer:
 
 
 class _Handler(BaseHTTPRequestHandler):
-    health: ClassVar[Health]
+    served: ClassVar[tuple[Health, Callable[[], bytes]]]
 
     def do_GET(self) -> None:
+        health, metrics = self.served
         path = self.path.partition("?")[0]
         if path == "/metrics":
-            self._answer(200, CONTENT_TYPE_LATEST, generate_latest(REGISTRY))
+            self._answer(200, CONTENT_TYPE_LATEST, metrics())
         elif path in ("/livez", "/readyz"):
-            status, body = self.health.liveness() if path == "/livez" else self.health.readiness()
+            status, body = health.liveness() if path == "/livez" else health.readiness()
             self._answer(status, "application/json", json.dumps(body).encode())
         else:
             self._answer(404, "text/plain", b"here are /metrics, /livez and /readyz\n")

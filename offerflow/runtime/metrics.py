@@ -17,6 +17,15 @@ ingest_requests = Counter(
     "Requests answered; source is empty without a known key",
     ["protocol", "code", "source"],
 )
+ingest_connections_refused = Counter(
+    "offerflow_ingest_connections_refused_total", "Connections ended by the edge, by reason", ["why"]
+)
+ingest_wrong_keys = Counter(
+    "offerflow_ingest_wrong_keys_total", "Requests whose key is malformed, unknown or has ended", ["why"]
+)
+ingest_quota_refusals = Counter(
+    "offerflow_ingest_quota_refusals_total", "Requests refused since their key is over its quota", ["source"]
+)
 ingest_request_seconds = Histogram("offerflow_ingest_request_seconds", "Time to answer", buckets=LATENCY)
 
 events = Counter("offerflow_events_total", "Raw records judged", ["channel", "event", "outcome"])

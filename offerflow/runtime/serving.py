@@ -26,10 +26,31 @@ def listen(settings: HttpSettings, purpose: str, variable: str) -> socket.socket
     try:
         return socket.create_server((settings.host, settings.port), backlog=2048)
     except OSError as error:
-        raise ConfigError(
-            f"cannot listen on {settings.host}:{settings.port} for {purpose}: {error.strerror};"
-            f" set {variable} to a free port"
-        ) from None
+        raise _taken(settings, purpose, variable, error) from None
+
+
+def listen_together(settings: HttpSettings, purpose: str, variable: str, count: int) -> list[socket.socket]:
+    """As many listening sockets on one port, among which the kernel spreads connections. Raises as ``listen`` does."""
+    listeners: list[socket.socket] = []
+    port = settings.port
+    # A port that somebody else shares with himself could be joined, so see first that nobody has it.
+    listen(settings, purpose, variable).close()
+    try:
+        for _ in range(count):
+            listeners.append(socket.create_server((settings.host, port), backlog=2048, reuse_port=True))
+            port = listeners[0].getsockname()[1]
+    except OSError as error:
+        for listener in listeners:
+            listener.close()
+        raise _taken(settings, purpose, variable, error) from None
+    return listeners
+
+
+def _taken(settings: HttpSettings, purpose: str, variable: str, error: OSError) -> ConfigError:
+    return ConfigError(
+        f"cannot listen on {settings.host}:{settings.port} for {purpose}: {error.strerror};"
+        f" set {variable} to a free port"
+    )
 
 
 def url_of(listener: socket.socket) -> str:

@@ -44,12 +44,16 @@ class HttpSettings(BaseModel):
 
 
 class IngestSettings(HttpSettings):
-    """The HTTP edge. Limits are bytes (inflated), events, and levels of nesting."""
+    """The HTTP edge. Limits are bytes (inflated), events, and levels of nesting; ``max_connections`` and
+    ``max_memory_bytes`` (of bodies on their way in) hold for each of the ``processes`` that share the port."""
 
     max_body_bytes: int = 4 * 1024 * 1024
     max_event_bytes: int = 64 * 1024
     max_events: int = 2000
     max_depth: int = 16
+    max_connections: int = Field(default=10_000, ge=10)
+    max_memory_bytes: int = Field(default=128 * 1024 * 1024, ge=1024 * 1024)
+    processes: int = Field(default=1, ge=1, le=256)
 
 
 class RegistrySettings(BaseModel):
@@ -75,6 +79,13 @@ class StoreSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     url: SecretStr = SecretStr("sqlite:///offerflow-store.db")
+
+
+class HistorySettings(BaseModel):
+    """The index of what arrived. ``days``: how long it keeps rows, by when their records were appended."""
+
+    model_config = ConfigDict(extra="forbid")
+    days: float = Field(default=90.0, gt=0)
 
 
 class WebhookSettings(BaseModel):
@@ -153,6 +164,7 @@ class Settings(BaseSettings):
     registry: RegistrySettings = RegistrySettings()
     fuse: FuseSettings = FuseSettings()
     store: StoreSettings = StoreSettings()
+    history: HistorySettings = HistorySettings()
     webhooks: WebhookSettings = WebhookSettings()
     local: LocalSettings = LocalSettings()
     log: LogSettings = LogSettings()

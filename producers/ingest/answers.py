@@ -14,14 +14,11 @@ Header = tuple[bytes, bytes]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """``source`` is the id of who asked, once the key has told, and ``protocol`` how, where no adapter did; both are
-    counted, not sent."""
+    """Ready to be sent, but for what the application adds for browsers."""
 
     status: int
     body: bytes
     headers: tuple[Header, ...] = ()
-    source: str = ""
-    protocol: str = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,3 +64,14 @@ def unavailable(message: str, retry_after: int) -> Refusal:
 
 def unauthorized(message: str) -> Refusal:
     return Refusal(HTTPStatus.UNAUTHORIZED, "unauthorized", message, headers=((b"www-authenticate", b"Bearer"),))
+
+
+def wrong_method(path: str, method: str, methods: Sequence[str]) -> Refusal:
+    """405, naming the methods there are."""
+    allowed = ", ".join(methods)
+    return Refusal(
+        HTTPStatus.METHOD_NOT_ALLOWED,
+        "wrong_method",
+        f"{path[:200]} takes {allowed}, not {method[:20]}",
+        headers=((b"allow", allowed.encode()),),
+    )

@@ -8,174 +8,198 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 
-from offerflow.runtime.errors import OfferflowError
-from offerflow.runtime.kafka.publisher import QueueFull, Record
+from prometheus_client import Counter
+
+from offerflow.runtime.kafka.publisher import Record
 from offerflow.runtime.logs import get_logger
 from offerflow.runtime.metrics import ingest_request_seconds, ingest_requests
-from producers.ingest.acknowledged import AcknowledgedPublisher
+from producers.ingest import cors
 from producers.ingest.adapters.protocol import Adapter, RawEvent
-from producers.ingest.answers import Answer, Refusal, plain_refusal, unavailable
-from producers.ingest.api.routes import Methods
+from producers.ingest.answers import Answer, Refusal, plain_refusal, unavailable, wrong_method
 from producers.ingest.api.serving import Api, allowed, not_for
-from producers.ingest.keyring import KeyRing, Source, bearer_key
+from producers.ingest.gate import Gate
+from producers.ingest.intake import Intake
+from producers.ingest.keyring import Source, bearer_key
 from producers.ingest.limits import Limits
+from producers.ingest.pages import Pages, described
 from producers.ingest.readiness import Readiness
-from producers.ingest.request import ClientGone, Message, Receive, Request, plain_path, read_request
+from producers.ingest.request import ClientGone, Message, Receive, Request, Room, plain_path, read_request
 from producers.ingest.routes import Routed, Routes
-from producers.ingest.welcome import welcome
 
 Send = Callable[[Message], Awaitable[None]]
+Headers = Mapping[bytes, bytes]
+
+
+class _Said(NamedTuple):
+    """An answer, and what is counted with it: in whose words it is, and of which source the key was."""
+
+    answer: Answer
+    protocol: str = "none"
+    source: str = ""
+
+
+class _Taken(NamedTuple):
+    """What of a request is still needed once its body is read: it need not wait for Kafka in memory."""
+
+    source: Source
+    events: Sequence[RawEvent]
+    records: list[Record]
 
 
 class IngestApp:
-    """``topic`` gives the full name of a channel. Adapters are tried by path, then ``api``."""
+    """Adapters are tried by path, then ``api``, then ``pages``."""
 
     def __init__(
         self,
         adapters: Sequence[Adapter],
-        publisher: AcknowledgedPublisher,
-        keys: KeyRing,
+        gate: Gate,
+        intake: Intake,
         readiness: Readiness,
         limits: Limits,
-        topic: Callable[[str], str],
         api: Api | None = None,
+        room: Room | None = None,
     ) -> None:
         self._routes = Routes(adapters)
-        self._publisher = publisher
-        self._keys = keys
+        self._gate = gate
+        self._intake = intake
         self._readiness = readiness
-        self._limits = limits
-        self._topic = topic
-        self._api = api or Api({})
+        self._body_limit = limits.body_bytes
+        self._room = room or Room(32 * limits.body_bytes)
+        self._adapters = adapters
+        self.serve(api or Api({}))
+        self._counters: dict[tuple[str, int, str], Counter] = {}
+
+    def serve(self, api: Api) -> None:
+        """From here on ``api`` is the API, for requests and for who reads what there is."""
+        self._api = api
+        self._pages = Pages(self._routes.told, api.told, {"/openapi.json": described(self._adapters, api.table)})
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             raise RuntimeError(f"only HTTP is served here, not {scope['type']}")
         start = time.perf_counter()
-        routed = self._routes.find(plain_path(scope["path"]))
-        adapter = routed[0].adapter if routed else None
+        path, headers = plain_path(scope["path"]), dict(scope["headers"])
+        routed = self._routes.find(path)
         try:
-            adapter, answer = await self._answer(routed, scope, receive)
+            if routed:
+                said = await self._events(routed, scope, headers, receive)
+            else:
+                said = await self._elsewhere(path, scope, headers, receive)
         except ClientGone:
             return
         except Exception:
-            get_logger().exception("a request failed", path=scope["path"])
+            get_logger().exception("a request failed", path=path[:200])
             refusal = Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "the failure is logged; try again later")
-            answer = adapter.refused(refusal) if adapter else plain_refusal(refusal)
-        protocol = adapter.name if adapter else answer.protocol
-        ingest_requests.labels(protocol, str(int(answer.status)), answer.source).inc()
+            said = _refused(routed[0].adapter, refusal) if routed else _Said(plain_refusal(refusal))
+        self._count(said)
         ingest_request_seconds.observe(time.perf_counter() - start)
-        await _send(answer, send, body=scope["method"] != "HEAD")
+        extra = cors.headers_for(headers) if b"origin" in headers else ()
+        await _send(said.answer, send, extra, body=scope["method"] != "HEAD")
 
-    async def _answer(
-        self, routed: Sequence[Routed], scope: Message, receive: Receive
-    ) -> tuple[Adapter | None, Answer]:
-        """What is answered, and the protocol in whose words."""
-        method, path = scope["method"], plain_path(scope["path"])
-        if not routed:
-            found = self._api.find(path)
-            if found is None:
-                return None, self._elsewhere(method, path, scope)
-            return None, replace(await self._served(*found, scope, receive), protocol=self._api.name)
+    async def _events(self, routed: Sequence[Routed], scope: Message, headers: Headers, receive: Receive) -> _Said:
+        """A request to a path where events go."""
+        method = scope["method"]
         serving = [adapter for adapter, methods in routed if method in methods]
         if not serving:
-            methods = sorted({method for _, methods in routed for method in methods})
-            return routed[0].adapter, routed[0].adapter.refused(_wrong_method(method, path, methods))
-        request = await read_request(scope, receive, self._limits.body_bytes)
+            return self._other_method(routed, scope, headers)
+        adapter = serving[0]
+        request = await read_request(scope, headers, receive, self._body_limit, self._room)
         if isinstance(request, Refusal):
-            return serving[0], serving[0].refused(request)
-        adapter = next((one for one in serving if one.claims(request)), serving[-1]) if serving[1:] else serving[0]
-        return adapter, await self._exchange(adapter, request)
+            return _refused(adapter, request)
+        if serving[1:]:
+            adapter = next((one for one in serving if one.claims(request)), serving[-1])
+        taken = await self._take(adapter, request, scope)
+        if isinstance(taken, _Said):
+            return taken
+        del request
+        refusal = await self._intake.publish(taken.records)
+        if refusal is not None:
+            self._gate.not_taken(taken.events, taken.source)
+            return _refused(adapter, refusal, taken.source.id)
+        return _Said(adapter.accepted(taken.events), adapter.name, taken.source.id)
 
-    async def _exchange(self, adapter: Adapter, request: Request) -> Answer:
-        source = self._source(adapter.key, request)
+    async def _take(self, adapter: Adapter, request: Request, scope: Message) -> _Taken | _Said:
+        source = await self._source(adapter.key, request, scope)
         if isinstance(source, Refusal):
-            return adapter.refused(source)
-        taken = await self._take(adapter, request, source)
-        if isinstance(taken, Answer):
-            return replace(taken, source=source.id)
-        answer = adapter.refused(taken) if isinstance(taken, Refusal) else adapter.accepted(taken)
-        return replace(answer, source=source.id)
+            return _refused(adapter, source)
+        events = adapter.read(request, source)
+        if isinstance(events, Answer):
+            return _Said(events, adapter.name, source.id)
+        if isinstance(events, Refusal):
+            return _refused(adapter, events, source.id)
+        if not events:
+            return _Said(adapter.accepted(events), adapter.name, source.id)
+        verdict = await self._gate.refusal(events, source, request)
+        if isinstance(verdict, Answer):
+            return _Said(verdict, adapter.name, source.id)
+        if verdict is not None:
+            return _refused(adapter, verdict, source.id)
+        return _Taken(source, events, self._intake.records(events, source, request))
 
-    async def _served(self, methods: Methods, named: Mapping[str, str], scope: Message, receive: Receive) -> Answer:
-        """What the API answers."""
-        method, path = scope["method"], plain_path(scope["path"])
-        if method not in allowed(methods):
-            return plain_refusal(_wrong_method(method, path, allowed(methods)))
-        request = await read_request(scope, receive, self._limits.body_bytes)
+    async def _source(
+        self, key_of: Callable[[Request], str | Refusal], request: Request, scope: Message
+    ) -> Source | Refusal:
+        if self._readiness.why is not None:
+            return unavailable("not ready: waiting for Kafka and the catalog; nothing was taken, send it again", 2)
+        client = scope.get("client")
+        return await self._gate.source(key_of(request), request, client[0] if client else "")
+
+    def _other_method(self, routed: Sequence[Routed], scope: Message, headers: Headers) -> _Said:
+        methods = sorted({method for _, methods in routed for method in methods})
+        adapter = routed[0].adapter
+        if scope["method"] == "OPTIONS":
+            preflight = cors.preflight(headers, methods) or cors.handshake(headers)
+            if preflight is not None:
+                return _Said(preflight, adapter.name)
+        return _refused(adapter, wrong_method(plain_path(scope["path"]), scope["method"], methods))
+
+    async def _elsewhere(self, path: str, scope: Message, headers: Headers, receive: Receive) -> _Said:
+        """A call of the API, or what people read."""
+        found = self._api.find(path)
+        if found is None:
+            return _Said(self._pages.answer(path, scope))
+        methods, named = found
+        if scope["method"] not in allowed(methods):
+            return _Said(plain_refusal(wrong_method(path, scope["method"], allowed(methods))), self._api.name)
+        request = await read_request(scope, headers, receive, self._body_limit, self._room)
         if isinstance(request, Refusal):
-            return plain_refusal(request)
-        source = self._source(_bearer, request)
+            return _Said(plain_refusal(request), self._api.name)
+        source = await self._source(_bearer, request, scope)
         if isinstance(source, Refusal):
-            return plain_refusal(source)
+            return _Said(plain_refusal(source), self._api.name)
 
         async def publish(event: RawEvent) -> Refusal | None:
-            return await self._publish([event], source, request)
+            return await self._intake.publish(self._intake.records([event], source, request))
 
         refusal = not_for(_bearer(request), source)
         if refusal is not None:
-            return replace(plain_refusal(refusal), source=source.id)
-        return replace(await self._api.answer(methods, named, request, source, publish), source=source.id)
+            return _Said(plain_refusal(refusal), self._api.name, source.id)
+        answer = await self._api.answer(methods, named, request, source, publish)
+        return _Said(answer, self._api.name, source.id)
 
-    def _source(self, key_of: Callable[[Request], str | Refusal], request: Request) -> Source | Refusal:
-        if self._readiness.why is not None:
-            return unavailable("not ready: waiting for Kafka and the catalog; nothing was taken, send it again", 2)
-        key = key_of(request)
-        return key if isinstance(key, Refusal) else self._keys.source_of(key)
+    def _count(self, said: _Said) -> None:
+        labels = (said.protocol, int(said.answer.status), said.source)
+        counter = self._counters.get(labels)
+        if counter is None:
+            protocol, status, source = labels
+            counter = self._counters[labels] = ingest_requests.labels(protocol, str(status), source)
+        counter.inc()
 
-    async def _take(self, adapter: Adapter, request: Request, source: Source) -> Sequence[RawEvent] | Refusal | Answer:
-        events = adapter.read(request, source)
-        if isinstance(events, Refusal | Answer):
-            return events
-        return await self._publish(events, source, request) or events
 
-    async def _publish(self, events: Sequence[RawEvent], source: Source, request: Request) -> Refusal | None:
-        """None once Kafka has all of them."""
-        try:
-            await self._publisher.publish(self._records(events, source, request))
-        except QueueFull:
-            return unavailable("too much is waiting for Kafka; nothing was taken, send it again", 1)
-        except OfferflowError as error:
-            self._readiness.doubt(error)
-            return unavailable("Kafka did not acknowledge every event; send all again, with the ids they had", 2)
-        return None
-
-    def _records(self, events: Sequence[RawEvent], source: Source, request: Request) -> list[Record]:
-        topic = self._topic(source.channel)
-        trace = request.headers.get(b"traceparent")
-        headers = (("traceparent", trace),) if trace else ()
-        return [Record(topic, event.key.encode(), event.value, headers) for event in events]
-
-    def _elsewhere(self, method: str, path: str, scope: Message) -> Answer:
-        if path == "/":
-            if method in ("GET", "HEAD"):
-                return welcome(scope)
-            return plain_refusal(_wrong_method(method, path, ("GET", "HEAD")))
-        events = self._routes.told
-        api = f"; the API for servers: {', '.join(self._api.told)}" if self._api.told else ""
-        message = f"there is nothing at {path[:200]}; events go to: {', '.join(events)}{api}"
-        return plain_refusal(Refusal(HTTPStatus.NOT_FOUND, "no_such_route", message))
+def _refused(adapter: Adapter, refusal: Refusal, source: str = "") -> _Said:
+    return _Said(adapter.refused(refusal), adapter.name, source)
 
 
 def _bearer(request: Request) -> str | Refusal:
     return bearer_key(request.headers)
 
 
-def _wrong_method(method: str, path: str, methods: Sequence[str]) -> Refusal:
-    allowed = ", ".join(methods)
-    return Refusal(
-        HTTPStatus.METHOD_NOT_ALLOWED,
-        "wrong_method",
-        f"{path} takes {allowed}, not {method[:20]}",
-        headers=((b"allow", allowed.encode()),),
-    )
-
-
-async def _send(answer: Answer, send: Send, *, body: bool) -> None:
-    headers: list[Any] = [*answer.headers, (b"content-length", b"%d" % len(answer.body))]
+async def _send(answer: Answer, send: Send, extra: Sequence[tuple[bytes, bytes]], *, body: bool) -> None:
+    headers: list[Any] = [*answer.headers, *extra]
+    if answer.status != HTTPStatus.NO_CONTENT:
+        headers.append((b"content-length", b"%d" % len(answer.body)))
     await send({"type": "http.response.start", "status": int(answer.status), "headers": headers})
     await send({"type": "http.response.body", "body": answer.body if body else b""})

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Raw, Struct, UnsetType
 
 from producers.envelope import mint_id
 from producers.ingest.adapters.protocol import RawEvent
@@ -61,6 +61,12 @@ def raw_event(sent: Sent, source: Source) -> RawEvent:
     key = as_id(sent.user_id) or as_id(sent.anonymous_id)
     return RawEvent(str(event_id), key if isinstance(key, str) else "", _encode(sent),
                     name if isinstance(name, str) else "")  # fmt: skip
+
+
+def no_object(item: bytes, protocol: str, source: Source) -> RawEvent:
+    """For an item of a batch that is no JSON object: nothing but what came, for the dead letter to show. A refusal
+    would cost the client the rest of the batch."""
+    return raw_event(Sent(via=Via(protocol, rest={"item": Raw(item)})), source)
 
 
 def as_id(value: Any) -> Any:

@@ -21,10 +21,12 @@ _CHECK_SECONDS = 5.0
 
 
 class Readiness:
-    """``why`` is None when ready. ``check`` looks at Kafka, ``follow`` at the catalog; both may block and raise."""
+    """``why`` is None when ready; ``was_ready`` is set from the first time on. ``check`` looks at Kafka, ``follow``
+    at the catalog; both may block and raise."""
 
     def __init__(self, check: Look, follow: Look, health: Health) -> None:
         self.why: str | None = "starting"
+        self.was_ready = asyncio.Event()
         self._check = check
         self._follow = follow
         self._health = health
@@ -82,6 +84,7 @@ class Readiness:
         if self.why is not None and not self._draining:
             get_logger().info("ready")
             self.why = None
+            self.was_ready.set()
             self._health.ready()
 
     def _not_ready(self, why: str) -> None:

@@ -12,13 +12,13 @@ from tests.end_to_end.three_forms import ThreeForms
 _NAMES = (
     "ce_id", "ce_type", "ce_source", "ce_specversion", "ce_time", "ce_subject", "ce_userid", "ce_anonymousid", "ce_",
     "CE_ID", "content-type", "Content-Type", "CONTENT-TYPE", "of-origin-topic", "of-origin-offset", "of-attempts", "",
-    "☕", "x" * 3000, "\x00", "traceparent",
+    "☕", "x" * 3000, "\x00", "traceparent", "of-refused",
 )  # fmt: skip
 _VALUES = (
     None, b"", b"\xff\xfe", b"1.0", "☕ Brewed".encode(), b"0", b"-1", b"u-1",
     b"application/cloudevents+json", b"application/cloudevents", b"Application/CloudEvents+JSON ; charset=x",
     b"application/cloudevents-batch+json", b"application/json", b"text/plain", b"\x00" * 2000,
-    b"2026-03-05T10:00:00Z",
+    b"2026-03-05T10:00:00Z", b'{"reason": "origin_forbidden", "detail": "", "final": false}',
 )  # fmt: skip
 _PLACES = (None, b"", b"0", b"7", b"-1", b"1e3", b"99999999999999999999", b"0x1", b"\xff", "٣".encode())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ from confluent_kafka.schema_registry.avro import AvroDeserializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 
 from tests.deployment import ROOT, Deployment, Program, Services, free_port
+from tests.interop.browser import Browser, launched
+from tests.interop.edge import Edge, start_edge
+from tests.interop.front import Front
 from tests.waiting import until
 
 WORKSPACE = Path(__file__).parent / "workspace"
@@ -47,9 +51,8 @@ class Interop:
         return self.here.prefix + name
 
     def event(self, event_id: str) -> dict[str, Any]:
-        """The event of this id from the journal, once it is there. Fails as soon as there is a new dead letter."""
-        before = len(self.letters)
-        return until(lambda: self._find(event_id, before), f"event {event_id} in the journal", 60)
+        """The event of this id from the journal, once it is there. Fails as soon as it is a dead letter."""
+        return until(lambda: self._find(event_id), f"event {event_id} in the journal", 60)
 
     def letter(self, key: bytes) -> dict[str, Any]:
         """The dead letter of the raw record with this key, once it is there."""
@@ -64,14 +67,25 @@ class Interop:
     def letters(self) -> list[dict[str, Any]]:
         return self._read["dead-letter"]
 
+    def deserialize(self, topic: str, value: bytes) -> dict[str, Any]:
+        """A record of the journal or of an output."""
+        read: Any = self._deserialize(value, SerializationContext(topic, MessageField.VALUE))
+        return dict(read)
+
+    def kind(self, value: bytes) -> str:
+        """The name of the schema that a framed value was written with, without its namespace."""
+        schema = self.client.get_schema(int.from_bytes(value[1:5], "big"))
+        return str(json.loads(str(schema.schema_str))["name"])
+
     def close(self) -> None:
         self._consumer.close()
         self.client.close()
 
-    def _find(self, event_id: str, letters: int) -> dict[str, Any] | None:
+    def _find(self, event_id: str) -> dict[str, Any] | None:
         self._poll()
-        new = [f"{letter['reason']}: {letter['detail']}" for letter in self.letters[letters:]]
-        assert not new, new
+        mark = event_id.encode()
+        bad = [f"{letter['reason']}: {letter['detail']}" for letter in self.letters if mark in (letter["value"] or b"")]
+        assert not bad, bad
         found = [one for one in self._read["journal"] if one.get("meta", {}).get("event_id") == event_id]
         assert len(found) < 2, f"event {event_id} is in the journal {len(found)} times"
         return found[0] if found else None
@@ -80,8 +94,7 @@ class Interop:
         for message in self._consumer.consume(100, 0.1):
             topic, value = str(message.topic()), message.value()
             if message.error() is None:
-                read = self._deserialize(value, SerializationContext(topic, MessageField.VALUE))
-                self._read[topic.removeprefix(self.here.prefix)].append(read)  # type: ignore[arg-type]
+                self._read[topic.removeprefix(self.here.prefix)].append(self.deserialize(topic, value or b""))
 
 
 @pytest.fixture(scope="package")
@@ -99,3 +112,32 @@ def interop(stack: Services, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         interop.close()
     finally:
         here.close()
+
+
+@pytest.fixture(scope="package")
+def edge(interop: Interop) -> Iterator[Edge]:
+    """An edge with validation behind it, for every client of this folder."""
+    edge = start_edge(interop)
+    try:
+        yield edge
+    finally:
+        edge.close()
+
+
+@pytest.fixture(scope="package")
+def _front(edge: Edge) -> Iterator[Front]:
+    with Front(edge.url) as front:
+        yield front
+
+
+@pytest.fixture
+def front(_front: Front) -> Front:
+    """Stands between clients and the edge, and for this test nothing was asked of it yet."""
+    _front.forget()
+    return _front
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    with launched() as browser:
+        yield browser

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from tests.oracle.forms import Said, UndecodableError, UnknownSchemaError, read
@@ -31,7 +32,7 @@ def judge(record: Record, plan: Workspace, prefix: str) -> Verdict:
         said = read(record, plan)
         if place.topic == "journal" and said.version is None:
             raise UndecodableError("the journal holds nothing but Avro")
-        return _judge(said, place, plan)
+        return _judge(said, place, plan, refused=_is_refused(record, prefix))
     except _UnusableError as unusable:
         return unusable.dead
     except (UndecodableError, NoOriginError) as error:
@@ -40,7 +41,7 @@ def judge(record: Record, plan: Workspace, prefix: str) -> Verdict:
         return Dead("unknown_schema", str(error))
 
 
-def _judge(said: Said, place: Place, plan: Workspace) -> Verdict:
+def _judge(said: Said, place: Place, plan: Workspace, *, refused: bool) -> Verdict:
     record = place.record
     source = _source(said, plan, place.topic)
     newest = plan.newest(said.version.name) if said.version else plan.types.get(said.name)
@@ -48,6 +49,8 @@ def _judge(said: Said, place: Place, plan: Workspace) -> Verdict:
         raise _UnusableError("unknown_event", said.name)
     planned = said.version or newest
     _check_origin(source, newest, place.topic, plan)
+    if refused:
+        raise _UnusableError("origin_forbidden", "the edge took it with a key that may not send it")
     if newest.system and source.switched_off & set(newest.names):
         return Dropped(f"{source.id} has {newest.names[0]} switched off")
     if said.user is None and said.anonymous is None:
@@ -65,6 +68,20 @@ def _judge(said: Said, place: Place, plan: Workspace) -> Verdict:
         planned.name, planned.version, said.event_id or made, said.user, said.anonymous, time, received_at,
         source.id, source.origin, bare(kept(planned.fields, tree)), place.lateness,
     )  # fmt: skip
+
+
+def _is_refused(record: Record, prefix: str) -> bool:
+    """Whether the edge marked it; to send it again permits it, unless the mark is for good or cannot be read."""
+    marks = [value for name, value in record.headers if name == "of-refused"]
+    if not marks:
+        return False
+    try:
+        mark = json.loads((marks[0] or b"").decode("utf-8"))
+        readable = isinstance(mark["reason"], str) and isinstance(mark["detail"], str)
+        final = mark.get("final", False)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return True
+    return not (readable and final is False and record.topic == prefix + "raw.replay")
 
 
 def _source(said: Said, plan: Workspace, topic: str) -> Source:

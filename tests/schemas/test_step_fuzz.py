@@ -93,8 +93,11 @@ odd = st.dictionaries(
     st.sampled_from(["event", "user_id", "event_id", "time", "source", "type", "properties", "specversion", "x"]),
     anything,
 )
+marks = st.tuples(st.just("of-refused"), st.none() | st.sampled_from(
+    [b"", b"{}", b'{"reason": "x", "detail": "y"}', b'{"reason": "x", "detail": "y", "final": true}']))  # fmt: skip
 headers = st.lists(
-    st.tuples(st.sampled_from(["traceparent", "ce_id", "ce_type", ""]), st.none() | st.binary(max_size=3)), max_size=1
+    marks | st.tuples(st.sampled_from(["traceparent", "ce_id", "ce_type", ""]), st.none() | st.binary(max_size=3)),
+    max_size=1,
 )
 places = st.builds(
     lambda name, at, time, key, given: {"name": name, "at": at, "time": time, "key_": key, "headers_": given},

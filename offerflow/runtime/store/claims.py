@@ -17,6 +17,10 @@ class Position(NamedTuple):
     next: int
 
 
+Starts = Callable[[list[Place]], Mapping[Place, int]]
+"""The first offset to read of each partition that has no position."""
+
+
 def claim(
     places: list[Place], known: Mapping[Place, Position], topics: Mapping[str, TopicInfo], starts: Mapping[Place, int]
 ) -> dict[Place, Position]:
@@ -52,11 +56,14 @@ def described(admin: Admin, names: list[str]) -> dict[str, TopicInfo]:
 
 class Standing:
     """Where a reader stands in each partition that is its own: the membership of a group whose positions the store
-    keeps. ``known`` gives them, of whatever was ever read."""
+    keeps. ``known`` gives them, of whatever was ever read; ``starts`` from where on a partition is of interest."""
 
-    def __init__(self, admin: Admin, names: list[str], known: Callable[[], Mapping[Place, Position]]) -> None:
-        self._admin = admin
+    def __init__(
+        self, admin: Admin, names: list[str], known: Callable[[], Mapping[Place, Position]],
+        starts: Starts | None = None,
+    ) -> None:  # fmt: skip
         self._known = known
+        self._starts = starts or admin.starts
         self.topics = described(admin, names)
         self.stored: dict[Place, Position] = {}
         """As the store has them; without what was never read."""
@@ -65,7 +72,7 @@ class Standing:
 
     def assigned(self, places: list[Place]) -> Mapping[Place, int]:
         known = self._known()
-        for place, position in claim(places, known, self.topics, self._admin.starts(places)).items():
+        for place, position in claim(places, known, self.topics, self._starts(places)).items():
             self.next[place] = position
             if place in known:
                 self.stored[place] = known[place]

@@ -15,13 +15,13 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from offerflow.runtime.errors import ConfigError, StoreDown
 from offerflow.runtime.settings import Settings
-from offerflow.runtime.store import holds, outcomes, spend, webhooks
+from offerflow.runtime.store import debugging, events, holds, key_use, outcomes, spend, webhooks
 from offerflow.runtime.store.tables import METADATA, VERSION, store_version
 from offerflow.runtime.store.transactions import READING, shown, writing
 
 BUSY_S = 5.0
 """How long one waits for another's transaction; below every time-out of the programs' loops."""
-_TABLES = (holds, outcomes, spend, webhooks)
+_TABLES = (debugging, events, holds, key_use, outcomes, spend, webhooks)
 """Modules that add tables: importing them is what makes their tables exist."""
 _MAKING = 0x6F66_6672
 """Key of the advisory lock under which PostgreSQL's tables are made, one program at a time."""

@@ -8,6 +8,7 @@ Times are milliseconds since 1970.
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 
 from sqlalchemy import (
     BigInteger,
@@ -19,12 +20,15 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    case,
+    delete,
     func,
     insert,
     select,
     update,
 )
 
+from offerflow.runtime.store.positions import forget_positions, position_table
 from offerflow.runtime.store.tables import METADATA
 
 SATISFIED, FULFILLED, REVERSED, EXPIRED = "satisfied", "fulfilled", "reversed", "expired"
@@ -90,13 +94,7 @@ changes = Table(
     Column("reason", String),
 )  # fmt: skip
 
-positions = Table(
-    "history_position", METADATA,
-    Column("topic", String, primary_key=True),
-    Column("partition", Integer, primary_key=True, autoincrement=False),
-    Column("topic_id", String, nullable=False),
-    Column("next", BigInteger, nullable=False),
-)  # fmt: skip
+positions = position_table("history_position")
 
 _head = Table(
     "history_head", METADATA,
@@ -132,6 +130,17 @@ def complete(connection: Connection) -> bool:
 
 def mark_complete(connection: Connection) -> None:
     connection.execute(update(_head).values(complete_since=int(time.time() * 1000)))
+
+
+def empty_outcomes(connection: Connection, topics: Collection[str]) -> None:
+    """Remove entries and rewards, so that whoever folds the outputs begins again. ``topics``: the full names of theirs.
+    Numbers go on from the present, as in a history that is new."""
+    now = time.time_ns() // 1000
+    seq = case((_head.c.seq > now, _head.c.seq), else_=now)
+    connection.execute(update(_head).values(seq=seq, complete_since=None))
+    for table in (entries, rewards, changes):
+        connection.execute(delete(table))
+    forget_positions(connection, positions, topics)
 
 
 def list_again(connection: Connection, offer: str) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, Table
@@ -17,11 +18,26 @@ def insert_new(connection: Connection, table: Table, rows: Sequence[Row]) -> Non
         connection.execute(_insert(connection, table).on_conflict_do_nothing(), rows)
 
 
+def insert_one(connection: Connection, table: Table, row: Row) -> bool:
+    """Whether the row was not there already."""
+    counted = {"preserve_rowcount": True}
+    done = connection.execute(_insert(connection, table).on_conflict_do_nothing(), row, execution_options=counted)
+    return bool(done.rowcount == 1)
+
+
 def upsert(connection: Connection, table: Table, rows: Sequence[Row], replaced: Sequence[str]) -> None:
     """Of rows whose primary key is there already, the columns ``replaced`` are."""
+    merge(connection, table, rows, {name: itemgetter(name) for name in replaced})
+
+
+def merge(
+    connection: Connection, table: Table, rows: Sequence[Row], merged: Mapping[str, Callable[[Any], Any]]
+) -> None:
+    """Of rows whose primary key is there already, each column of ``merged`` becomes what its function makes of the
+    columns of the new row."""
     if rows:
         statement = _insert(connection, table)
-        new = {name: statement.excluded[name] for name in replaced}
+        new = {name: make(statement.excluded) for name, make in merged.items()}
         connection.execute(statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=new), rows)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint
 
+from offerflow.runtime.store.positions import position_table
 from offerflow.runtime.store.tables import METADATA, Id
 
 ACTIVE, PAUSED, DISABLED = "active", "paused", "disabled"
@@ -73,13 +74,7 @@ attempts = Table(
     Index("attempt_of", "endpoint", "id"),
 )  # fmt: skip
 
-positions = Table(
-    "webhook_position", METADATA,
-    Column("topic", String, primary_key=True),
-    Column("partition", Integer, primary_key=True, autoincrement=False),
-    Column("topic_id", String, nullable=False),
-    Column("next", BigInteger, nullable=False),
-)  # fmt: skip
+positions = position_table("webhook_position")
 
 sender = Table(
     "webhook_sender", METADATA,

@@ -6,7 +6,6 @@ The JSON of an event passes on as it came, unknown fields included; only ``sourc
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -17,13 +16,13 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from producers.envelope import Envelope, Problem, mint_id, misfit, problems
 from producers.ingest.adapters.protocol import RawEvent
 from producers.ingest.answers import Answer, BadEvent, Refusal, json_answer, plain_refusal
+from producers.ingest.bodies import decoded, json_of, sized
 from producers.ingest.keyring import Source, bearer_key
 from producers.ingest.limits import Limits, deeper_than
 from producers.ingest.request import Request
-from schemas.envelope import MAX_ID
+from schemas.envelope import MAX_ID, TYPED
 from schemas.requests import PREFIX
 
-_BYTE = re.compile(r"\(byte (\d+)\)")
 _FORMS = 'expected one event {"event": …, "user_id": …}, an array of them, or {"events": [ … ]}'
 _RESERVED = (
     f"names that begin with {PREFIX} are reserved for requests, which are no events; expected a call of the API of"
@@ -73,9 +72,6 @@ class NativeAdapter:
         split = self._split(request.body)
         if isinstance(split, Refusal):
             return split
-        large = [index for index, raw in enumerate(split) if len(raw) > self._limits.event_bytes]
-        if large:
-            return self._too_large(split, large)
         read: list[RawEvent] = []
         bad: list[BadEvent] = []
         idempotency_key = _text(request.headers.get(b"idempotency-key", b""))
@@ -93,33 +89,23 @@ class NativeAdapter:
 
     def _split(self, body: bytes) -> list[bytes] | Refusal:
         """The JSON of each event."""
-        body = body.removeprefix(b"\xef\xbb\xbf")
-        try:
-            body.decode()  # skipped parts of the JSON would not be looked at otherwise
-            if body.lstrip()[:1] == b"[":
-                events = _decode_list(body)
-            else:
-                parts = _decode_body(body)
-                if parts.events is UNSET or parts.event is not UNSET or parts.type is not UNSET:
-                    return [body.strip()]
-                events = _decode_list(parts.events)
-        except UnicodeDecodeError as error:
-            return _malformed(body, error.start, "is not UTF-8")
-        except RecursionError:
-            return Refusal(HTTPStatus.BAD_REQUEST, "too_deep", f"the body is nested deeper than {self._limits.depth}")
-        except msgspec.ValidationError:
-            return Refusal(HTTPStatus.BAD_REQUEST, "bad_body", f"the body is JSON of another form: {_FORMS}")
-        except msgspec.DecodeError as error:
-            return _not_json(body, str(error))
+        text = json_of(body, self._limits)
+        if isinstance(text, Refusal):
+            return text
+        if text.lstrip()[:1] == b"[":
+            events = decoded(_decode_list, text, _FORMS, self._limits)
+        else:
+            parts = decoded(_decode_body, text, _FORMS, self._limits)
+            if isinstance(parts, Refusal):
+                return parts
+            if parts.events is UNSET or parts.event is not UNSET or parts.type is not UNSET:
+                return sized([Raw(text.strip())], self._limits)
+            events = decoded(_decode_list, bytes(parts.events), _FORMS, self._limits)
+        if isinstance(events, Refusal):
+            return events
         if not events:
             return Refusal(HTTPStatus.BAD_REQUEST, "no_events", f"the body holds no event: {_FORMS}")
-        if len(events) > self._limits.events:
-            return Refusal(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                "too_many_events",
-                f"{len(events)} events in one request, the limit is {self._limits.events}; send several requests",
-            )
-        return [bytes(event) for event in events]
+        return sized(events, self._limits)
 
     def _check(self, raw: bytes) -> Envelope | list[Problem]:
         if deeper_than(raw, self._limits.depth):
@@ -141,39 +127,14 @@ class NativeAdapter:
             value = raw[:-1] + b"," + _encode(added)[1:]  # the closing brace replaced by the added fields
         else:
             value = _encode({**_decode_fields(raw), **added})
-        return RawEvent(event_id, envelope.key, value)
-
-    def _too_large(self, events: list[bytes], large: list[int]) -> Refusal:
-        limit = self._limits.event_bytes
-        return Refusal(
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-            "event_too_large",
-            f"{len(large)} of {len(events)} events exceed the limit of {limit} bytes for one event; none was taken",
-            [BadEvent(index, "", f"{len(events[index])} bytes, the limit is {limit}") for index in large],
-        )
+        name = TYPED.get(envelope.type or "track", envelope.event)
+        return RawEvent(event_id, envelope.key, value, name or "")
 
 
 def _refusal(bad: list[BadEvent], events: int) -> Refusal:
     count = len({event.index for event in bad})
     message = f"{count} of {events} events cannot be read, so none was taken; `events` says what to mend"
     return Refusal(HTTPStatus.BAD_REQUEST, "bad_events", message, bad)
-
-
-def _not_json(body: bytes, complaint: str) -> Refusal:
-    at = _BYTE.search(complaint)
-    if at is None:
-        return _malformed(body, len(body), "ends too early, or holds half a surrogate pair")
-    return _malformed(body, int(at[1]), complaint.removeprefix("JSON is malformed: ").partition(" (byte")[0])
-
-
-def _malformed(body: bytes, position: int, what: str) -> Refusal:
-    before = body[:position]
-    line, column = before.count(b"\n") + 1, position - (before.rfind(b"\n") + 1) + 1
-    return Refusal(
-        HTTPStatus.BAD_REQUEST,
-        "malformed_json",
-        f"the body is not JSON: {what} at line {line}, column {column} (byte {position}); {_FORMS}",
-    )
 
 
 def _text(header: bytes) -> str:

@@ -17,13 +17,15 @@ class RawEvent(NamedTuple):
     """One event on its way to the raw topic of its source: the envelope as bytes, and what Kafka orders it by.
 
     ``name`` is the event's name as the plan would know it (``Identified`` for an identify): what the allow-list of a
-    key and the reserved names are held against. Empty where the protocol has seen to that itself.
+    key and the reserved names are held against. Empty where the protocol has seen to that itself. ``past``: an event of
+    long ago that is imported: it goes to ``raw.import``, where no lateness is held against it.
     """
 
     id: str
     key: str
     value: bytes
     name: str = ""
+    past: bool = False
 
 
 class Adapter(Protocol):

@@ -24,7 +24,9 @@ _WHO = {"userId": "u", "anonymousId": "a"}
 _Id = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID)]
 
 
-class _Enter(msgspec.Struct, forbid_unknown_fields=True, rename="camel", kw_only=True):
+class Enter(msgspec.Struct, forbid_unknown_fields=True, rename="camel", kw_only=True):
+    """What enters somebody: one of ``offer`` and ``code``, and ``key`` where entries are told apart by one."""
+
     user_id: _Id
     offer: _Id | None = None
     code: _Id | None = None
@@ -71,7 +73,7 @@ class OffersApi:
     async def enter(self, call: Call) -> Answer | Refusal:
         """Taken as a request: whether the user gets in is decided in the journal, where everything is asked again."""
         query_of(call.request)
-        asked = body_of(call.request, _Enter)
+        asked = body_of(call.request, Enter)
         event_id = event_id_of(
             call.request,
             asking.ENTER_OFFER,
@@ -85,7 +87,7 @@ class OffersApi:
             asked.user_id, event_id, call.source.id, offer=asked.offer, code=asked.code, key=asked.key,
         ))  # fmt: skip
 
-    def _check(self, asked: _Enter) -> None:
+    def _check(self, asked: Enter) -> None:
         if (asked.offer is None) is (asked.code is None):
             raise BadCall("bad_body", "expected one of offer and code")
         definition = self._named(asked)
@@ -97,7 +99,7 @@ class OffersApi:
         if by is None and asked.key is not None:
             raise BadCall("bad_body", f"key: offer {definition['id']} does not tell entries apart by a key")
 
-    def _named(self, asked: _Enter) -> Definition:
+    def _named(self, asked: Enter) -> Definition:
         if asked.offer is None:
             found = self._book.with_code(asked.code or "")
             if found is None:

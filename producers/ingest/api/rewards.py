@@ -24,12 +24,14 @@ MOST = 1000
 _LAST = 2**63 - 1
 
 
-class _Fulfil(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+class Fulfil(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """The body of a call that says that a reward was paid out. ``by``: who did."""
+
     by: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID)] | None = None
 
 
-class _Nothing(msgspec.Struct, forbid_unknown_fields=True):
-    pass
+class Nothing(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of calls that take no more than what the path names."""
 
 
 class RewardsApi:
@@ -71,7 +73,7 @@ class RewardsApi:
     async def fulfil(self, call: Call) -> Answer | Refusal:
         """Only what is satisfied can be paid out."""
         query_of(call.request)
-        by = body_of(call.request, _Fulfil).by or call.source.id
+        by = body_of(call.request, Fulfil).by or call.source.id
         event_id = event_id_of(call.request, asking.FULFIL_REWARD, call.named["id"])
         row = await self._reward(call, SATISFIED)
         return await publish(call, asking.fulfil_reward(row["user_id"], event_id, call.source.id, row["id"], by))
@@ -79,7 +81,7 @@ class RewardsApi:
     async def reverse(self, call: Call) -> Answer | Refusal:
         """What is satisfied or fulfilled can be taken back."""
         query_of(call.request)
-        body_of(call.request, _Nothing)
+        body_of(call.request, Nothing)
         event_id = event_id_of(call.request, asking.REVERSE_REWARD, call.named["id"])
         row = await self._reward(call, SATISFIED, FULFILLED)
         return await publish(call, asking.reverse_reward(row["user_id"], event_id, call.source.id, row["id"]))

@@ -15,12 +15,14 @@ from producers.ingest.keyring import Source
 from producers.ingest.request import Request
 
 ORIGIN = "backend"
+_PREFIXES = ("/offers/", "/rewards/", "/referrals/")
 
 
 class Api:
     """One table of routes, for servers alone."""
 
     def __init__(self, table: Mapping[str, Methods]) -> None:
+        self.table = table
         self._routes = Routes(table)
         self.name = self._routes.name
         self.told = [f"{'|'.join(methods)} {path}" for path, methods in table.items()]
@@ -42,6 +44,20 @@ class Api:
             get_logger().warning("a question could not be answered", path=request.path[:200], why=str(error))
             found = unavailable("what answers this is away or busy; nothing was done, ask again", 2)
         return plain_refusal(found) if isinstance(found, Refusal) else found
+
+
+class NotYet(Api):
+    """The API while what it needs is being loaded."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+
+    def find(self, path: str) -> tuple[Methods, dict[str, str]] | None:
+        return (dict.fromkeys(("GET", "POST"), _starting), {}) if path.startswith(_PREFIXES) else None
+
+
+async def _starting(_: Call) -> Refusal:
+    return unavailable("this has just started; nothing was done, ask again", 1)
 
 
 def allowed(methods: Methods) -> tuple[str, ...]:

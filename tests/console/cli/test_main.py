@@ -22,7 +22,7 @@ def test_help_lists_every_command_and_imports_none() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert all(f"  {name} " in done.stdout for name in COMMANDS)
-    assert done.stdout.splitlines()[-1] == "['console.cli', 'console.cli.main']"
+    assert done.stdout.splitlines()[-1] == "['console.cli', 'console.cli.lazy', 'console.cli.main']"
 
 
 @pytest.mark.parametrize("name", COMMANDS)

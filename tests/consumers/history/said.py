@@ -76,12 +76,17 @@ def rows_of(outputs: Iterable[Output]) -> Rows:
     return rows
 
 
-class Kept:
-    """A store in a file with the fold that writes it. ``take`` folds a batch; positions move with it."""
+def opened(url: str) -> Engine:
+    """The store there."""
+    return open_store(Settings.model_validate({"store": {"url": url}}))
 
-    def __init__(self, path: Path) -> None:
-        store = f"sqlite:///{path / 'history.db'}"
-        self.engine: Engine = open_store(Settings.model_validate({"store": {"url": store}}))
+
+class Kept:
+    """A store with the fold that writes it, in a file below ``path`` unless another ``url`` is given. ``take`` folds a
+    batch; positions move with it."""
+
+    def __init__(self, path: Path, url: str | None = None) -> None:
+        self.engine: Engine = opened(url or f"sqlite:///{path / 'history.db'}")
         self.fold = HistoryFold(self.engine)
         self._at: dict[tuple[str, int], Position] = {}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from offerflow.catalog.view import Catalog, Head, Source
+from offerflow.catalog.view import Catalog, Head, Key, Source
 
 
 def test_an_empty_catalog() -> None:
@@ -29,7 +29,7 @@ def test_what_stands_in_it() -> None:
     assert catalog.sources == {
         "shop": Source("shop", "backend", ("raw.own",), {"A": False}), "app": Source("app", "sdk", (), {}),
     }  # fmt: skip
-    assert catalog.keys == {"abc": "shop"}
+    assert catalog.keys == {"abc": Key("abc", "shop")}
     assert sorted(catalog.of_kind("event")) == sorted(events)
     assert list(catalog.current("event")) == ["event/A@3", "event/A@1"]
     assert list(catalog.current("offer")) == ["offer/o@1"]

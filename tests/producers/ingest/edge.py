@@ -17,9 +17,12 @@ from producers.ingest.acknowledged import AcknowledgedPublisher
 from producers.ingest.adapters.all import all_adapters
 from producers.ingest.api.serving import Api
 from producers.ingest.app import IngestApp
+from producers.ingest.gate import Gate
+from producers.ingest.intake import Intake
 from producers.ingest.keyring import KeyRing, Source
 from producers.ingest.limits import Limits
 from producers.ingest.readiness import Readiness
+from producers.ingest.request import Room
 
 KEY = "sk_local"
 SOURCE = Source("shop-backend", "backend")
@@ -53,15 +56,18 @@ class Edge:
     limits: Limits = field(default_factory=Limits)
     ready: bool = True
     api: Api | None = None
+    room: Room = field(default_factory=lambda: Room(128 * 1024 * 1024))
 
     def __post_init__(self) -> None:
         self.keys = KeyRing(LocalSettings.model_validate({"server_key": KEY}))
         self.readiness = Readiness(lambda: None, lambda: None, Health())
         if self.ready:
             self.readiness.why = None
+        self.gate = Gate(self.keys)
         self.app = IngestApp(
-            all_adapters(self.limits), AcknowledgedPublisher(self.publisher), self.keys, self.readiness, self.limits,
-            "test.".__add__, self.api,
+            all_adapters(self.limits), self.gate,
+            Intake(AcknowledgedPublisher(self.publisher), self.readiness, "test.".__add__), self.readiness, self.limits,
+            self.api, self.room,
         )  # fmt: skip
 
     def request(self, method: str, path: str, **more: object) -> httpx.Response:

@@ -1,0 +1,67 @@
+"""``offerflow events list``: past events, from the history."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from console.cli.dlq_table import print_fitting
+from console.cli.events_options import (
+    event_options,
+    live_of,
+    past_of,
+    settings_of,
+    since_option,
+    store_of,
+    until_option,
+)
+from console.cli.options import dir_option, output_option
+from console.cli.output import print_json
+from console.events.index import complete, newest, row_json
+from offerflow.runtime.store.transactions import reading
+
+_COLUMNS = ("received (UTC)", "verdict", "event", "who", "source", "event id")
+
+
+@click.command("list")
+@event_options
+@since_option
+@until_option
+@click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="How many of the newest.")
+@output_option
+@dir_option
+def list_events(
+    users: tuple[str, ...], visitors: tuple[str, ...], sources: tuple[str, ...], events: tuple[str, ...], bad: bool,
+    since: int | None, until: int | None, limit: int, output: str, directory: Path | None,
+) -> None:  # fmt: skip
+    """List past events, newest last: what is indexed of journal and dead letters.
+
+    `events show ID` shows one of them whole.
+    """
+    settings = settings_of(directory)
+    with live_of(settings) as live, store_of(settings) as engine, reading(engine) as connection:
+        past = past_of(live.world, users, visitors, sources, events, since, until, bad=bad)
+        rows = [row_json(row) for row in newest(connection, past, limit)]
+        filled = complete(connection)
+    if output == "json":
+        print_json({"events": rows, "complete": filled})
+        return
+    cells = [
+        [row["received_at"][:23].replace("T", " "), row["verdict"], row["event"],
+         row["user_id"] or (f"a:{row['anonymous_id']}" if row["anonymous_id"] else None), row["source"],
+         row["event_id"]]
+        for row in rows
+    ]  # fmt: skip
+    print_fitting(_COLUMNS, cells, ("source",), below=1)
+    if not rows:
+        click.echo("no events match", err=True)
+    if len(rows) == limit:
+        click.echo(f"the newest {limit}; --limit shows more", err=True)
+    say_unfilled(filled)
+
+
+def say_unfilled(filled: bool) -> None:
+    """That what is not there may have arrived all the same."""
+    if not filled:
+        click.echo("the history is still being built: some events may be missing yet", err=True)

@@ -1,0 +1,98 @@
+"""Keys as people and programs read them: terms in words, when each was last used, and until when it works."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+from console.keys.book import rfc3339
+from offerflow.catalog.follower import CatalogFollower
+from offerflow.catalog.view import Key
+from offerflow.runtime.errors import ConfigError, DependencyDown
+from offerflow.runtime.kafka.admin import Admin
+from offerflow.runtime.settings import Settings
+
+
+def list_of(settings: Settings, source: str | None, now: int) -> list[dict[str, Any]]:
+    """Every key of the catalog by source and age. Of a store that is away the list says so, and goes without it."""
+    Admin(settings).ping()
+    follower = CatalogFollower(settings, "offerflow-keys")
+    try:
+        catalog = follower.start()
+    finally:
+        follower.close()
+    used = _last_used(settings)
+    found = []
+    for key in catalog.keys.values():
+        if source is None or key.source == source:
+            state = {} if key.source in catalog.sources else {"state": "source is gone"}
+            found.append({**as_json(key, now), "last_used_at": used.get(key.id), **state})
+    return sorted(found, key=lambda one: (one["source"], one["created_at"], one["id"]))
+
+
+def as_json(key: Key, now: int) -> dict[str, Any]:
+    """What there is to say of a key; ``events`` and ``origins`` are null where any will do, ``rate`` where there is no
+    limit."""
+    return {
+        "id": key.id, "source": key.source, "kind": key.kind, "label": key.label,
+        "state": "active" if key.active(now) else "ended",
+        "events": None if key.events is None else list(key.events),
+        "origins": None if key.origins is None else list(key.origins),
+        "rate": key.rate or None, "burst": key.burst or None, "created_at": key.created_at,
+        "expires_at": rfc3339(key.expires_at) if key.expires_at else None, "replaced_by": key.replaced_by or None,
+    }  # fmt: skip
+
+
+def describe(key: Key) -> str:
+    """``3f9a0c… of shop (iOS 4.x)``."""
+    from console.cli.dlq_table import visible
+
+    return f"{key.id} of {key.source}" + (f" ({visible(key.label)})" if key.label else "")
+
+
+def print_keys(found: Sequence[Mapping[str, Any]]) -> None:
+    """A table; columns that no key has anything for are left out."""
+    from console.cli.dlq_table import print_fitting
+    from console.cli.plan_text import ago
+    from schemas.values import parse_time
+
+    rows = []
+    for one in found:
+        last = one.get("last_used_at")
+        ends = one["expires_at"] if one["state"] == "active" else one["state"]
+        if one["replaced_by"] and one["state"] == "active":
+            ends = f"{ends} for {one['replaced_by']}"
+        used = "" if "last_used_at" not in one else ago(parse_time(last)) if last else "never"
+        rows.append((one["id"], one["source"], one["kind"], used, ends, one["created_at"], one["label"], _terms(one)))
+    columns = ("id", "source", "kind", "last used", "ends", "created", "label", "only")
+    print_fitting(columns, rows, ("created", "kind", "label"))
+
+
+def _terms(one: Mapping[str, Any]) -> str:
+    parts = []
+    if one["events"] is not None:
+        parts.append(f"send {', '.join(one['events'])}")
+    if one["origins"] is not None:
+        parts.append(f"from {', '.join(one['origins'])}")
+    if one["rate"]:
+        parts.append(f"{one['rate']:g}/s, {one['burst']} at once")
+    return "; ".join(parts)
+
+
+def _last_used(settings: Settings) -> dict[str, str]:
+    from offerflow.runtime.store.engine import open_store
+    from offerflow.runtime.store.key_use import last_uses
+    from offerflow.runtime.store.transactions import reading
+
+    try:
+        engine = open_store(settings)
+        try:
+            with reading(engine) as connection:
+                return {key: rfc3339(at) for key, at in last_uses(connection).items()}
+        finally:
+            engine.dispose()
+    except (DependencyDown, ConfigError) as error:
+        click.echo(f"when keys were last used cannot be told: {error}", err=True)
+        return {}

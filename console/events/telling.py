@@ -1,0 +1,53 @@
+"""An event with its verdict as JSON, for programs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from console.events.comparing import ABSENT, Compared, Line, compare
+from console.events.verdicts import Verdict
+from console.events.world import World
+from schemas.announce import rfc3339
+from schemas.dead_letter_state import show
+
+
+def row_of(world: World, verdict: Verdict, *, whole: bool) -> dict[str, Any]:
+    """``whole``: what was sent and what was stored too, and their differences."""
+    letter, stored, arrival = verdict.letter, verdict.stored, verdict.arrival
+    row: dict[str, Any] = {
+        "verdict": verdict.verdict,
+        "event": verdict.event,
+        "user_id": verdict.user_id,
+        "anonymous_id": verdict.anonymous_id,
+        "source": verdict.source,
+        "event_id": verdict.event_id,
+        "time": verdict.told_time(),
+        "received_at": rfc3339(verdict.received_at),
+        "detail": verdict.detail or None,
+        "field": letter.field if letter else None,
+        "expected": letter.expected if letter else None,
+        "got": letter.got if letter else None,
+        "raw": None if arrival is None else dict(zip(("topic", "partition", "offset"), arrival.where, strict=True)),
+        "journal": None if stored is None else show(stored.at),
+        "dead_letter": None if letter is None else show(letter.at),
+    }
+    if whole:
+        row |= compared_row(compare(world, verdict))
+    return row
+
+
+def compared_row(compared: Compared) -> dict[str, Any]:
+    """The documents on both sides and what differs."""
+    return {
+        "sent": compared.sent,
+        "stored": compared.stored,
+        "unread": compared.unread,
+        "differences": [_difference(line) for line in (*compared.meta, *compared.properties) if line.change],
+    }
+
+
+def _difference(line: Line) -> dict[str, Any]:
+    """A side that has nothing there is left out."""
+    sides = {"sent": line.sent, "stored": line.stored}
+    return {"path": line.path, "change": line.change,
+            **{name: value for name, value in sides.items() if value is not ABSENT}}  # fmt: skip

@@ -1,0 +1,129 @@
+"""Keys made, replaced, changed and removed, as records to write. Nothing here writes or asks.
+
+A source has at most two active keys, the old and the new one, while its senders change over. A key that ended is kept a
+month, so that lists and answers can say what became of it; then the next change of any key drops it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from offerflow.catalog.view import Catalog, Key, Value
+from offerflow.rules.durations import DAY
+from offerflow.rules.nearest import did_you_mean
+from offerflow.runtime.errors import OfferflowError
+from offerflow.runtime.kafka.transactional import Output
+from offerflow.runtime.keys import SERVER, WRITE, key_hash
+
+ACTIVE_PER_SOURCE = 2
+_KEPT_MS = 30 * DAY
+
+
+@dataclass(frozen=True, slots=True)
+class KeyChange:
+    """What to write: records of the catalog, and what the topic ``audit`` is told, a line for each key."""
+
+    records: Mapping[str, Value | None]
+    lines: tuple[Mapping[str, Any], ...]
+
+    def audit(self, topic: str, author: str, how: str, now: int, serial: int) -> Output:
+        """The record for ``topic``, in the form that every change of the catalog has there."""
+        value = {
+            "at": rfc3339(now), "by": author, "how": how, "serial": serial, "ruleset": None, "changes": self.lines,
+        }  # fmt: skip
+        return Output(topic, author.encode(), msgspec.json.encode(value), partition=0)
+
+
+def find(catalog: Catalog, wanted: str) -> Key:
+    """The key that ``wanted`` is: itself, or as much of its id as tells it from others. Raises OfferflowError."""
+    digest = key_hash(wanted) if wanted.startswith((SERVER, WRITE)) else wanted.lower()
+    matching = [key for name, key in catalog.keys.items() if digest and name.startswith(digest)]
+    if len(matching) == 1:
+        return matching[0]
+    reason = "no key here has this id" if not matching else f"{len(matching)} keys begin with this id"
+    raise OfferflowError(f"{reason}; `offerflow keys list` shows the ids of all")
+
+
+def created(catalog: Catalog, key: Key, now: int) -> KeyChange:
+    """Raises OfferflowError if there is no such source, or no room for a further key of it."""
+    if key.source not in catalog.sources:
+        hint = did_you_mean(key.source, catalog.sources)
+        raise OfferflowError(
+            f"there is no source {key.source!r}; declare it in sources.yaml and apply that first{hint}"
+        )
+    _check_room(catalog, key.source, now)
+    return KeyChange({**_outdated(catalog, now), **_record(key)}, (_line("add", key),))
+
+
+def rotated(catalog: Catalog, old: Key, new_digest: str, grace_ms: int, now: int) -> tuple[Key, Key, KeyChange]:
+    """The old key as it is now, with its end ``grace_ms`` from now (or sooner, if it had one), and a new one on the
+    same terms, which never ends by itself. Raises OfferflowError if ``old`` has ended or the source has no room."""
+    if not old.active(now):
+        raise OfferflowError(
+            f"key {old.id} ended at {rfc3339(old.expires_at)}; `offerflow keys create {old.source}` makes another"
+        )
+    if old.replaced_by:
+        raise OfferflowError(
+            f"key {old.id} is being replaced by {old.replaced_by} already, and works until {rfc3339(old.expires_at)};"
+            f" rotate {old.replaced_by}, or revoke one of the two first"
+        )
+    if grace_ms:
+        _check_room(catalog, old.source, now)
+    new = replace(old, digest=new_digest, created_at=rfc3339(now), expires_at=0, replaced_by="")
+    ends = min(old.expires_at or now + grace_ms, now + grace_ms)
+    ending = replace(old, expires_at=ends, replaced_by=new.id)
+    lines = (_line("add", new), _line("change", ending))
+    return ending, new, KeyChange({**_outdated(catalog, now), **_record(ending), **_record(new)}, lines)
+
+
+def changed(catalog: Catalog, key: Key, now: int) -> KeyChange:
+    """``key`` as it is to be, under the digest that it has. Raises OfferflowError if that would be one key too many."""
+    if key.active(now) and not catalog.keys[key.digest].active(now):
+        _check_room(catalog, key.source, now)
+    return KeyChange({**_outdated(catalog, now), **_record(key)}, (_line("change", key),))
+
+
+def revoked(key: Key) -> KeyChange:
+    return KeyChange({f"key/{key.digest}": None}, (_line("remove", key),))
+
+
+def rfc3339(at: int) -> str:
+    """Milliseconds since 1970 to whole seconds, as keys have their times."""
+    return datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _check_room(catalog: Catalog, source: str, now: int) -> None:
+    active = [key for key in catalog.keys.values() if key.source == source and key.active(now)]
+    if len(active) >= ACTIVE_PER_SOURCE:
+        ids = ", ".join(sorted(key.id for key in active))
+        raise OfferflowError(
+            f"{source} has {len(active)} active keys already ({ids}); revoke one that is not used any more"
+            " (`offerflow keys list` tells)"
+        )
+
+
+def _outdated(catalog: Catalog, now: int) -> dict[str, Value | None]:
+    """Takes keys out of the catalog that ended long ago."""
+    return {f"key/{key.digest}": None for key in catalog.keys.values() if not key.active(now - _KEPT_MS)}
+
+
+def _record(key: Key) -> dict[str, Value | None]:
+    value: Value = {"source": key.source, "kind": key.kind, "created_at": key.created_at}
+    for name in ("label", "rate", "burst", "expires_at", "replaced_by"):
+        if getattr(key, name):
+            value[name] = getattr(key, name)
+    for name in ("events", "origins"):
+        if getattr(key, name) is not None:
+            value[name] = list(getattr(key, name))
+    return {f"key/{key.digest}": value}
+
+
+def _line(action: str, key: Key) -> Mapping[str, Any]:
+    (value,) = _record(key).values()
+    return {"action": action, "kind": "key", "id": key.id, "terms": value if action != "remove" else None,
+            "source": key.source}  # fmt: skip

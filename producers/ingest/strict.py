@@ -1,0 +1,129 @@
+"""``?validate=strict``: events judged against the event plan before any of the request is taken.
+
+The verdict is that of the validation stage, by the same step, under the plan as the edge knows it, which may be a
+second old. What can only be told from the journal, such as a repeated id with other content, is not asked here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import parse_qs
+
+from offerflow.catalog.view import LOCAL_SERVER, Catalog
+from offerflow.runtime.topics import CHANNELS
+from producers.ingest.adapters.protocol import RawEvent
+from producers.ingest.answers import Answer, Refusal, json_answer
+from producers.ingest.keyring import Source
+from producers.ingest.permits import marks
+from producers.ingest.request import Request
+from schemas.refused import REFUSED
+
+if TYPE_CHECKING:
+    from schemas.step import Outcome
+
+Judge = Callable[["_Posted"], "Outcome"]
+PATHS = ("/v1/events", "/v1/events/import")
+
+
+class Strict:
+    """Belongs to one event loop. The plan is compiled when the first request asks for it, then once per change."""
+
+    def __init__(self) -> None:
+        self._catalog = Catalog()
+        self._compiled: tuple[Catalog, Judge] | None = None
+
+    def replace(self, catalog: Catalog) -> None:
+        """``catalog`` is what events are judged by from here on. Any thread may call it."""
+        self._catalog = catalog
+
+    async def judged(self, request: Request, source: Source, events: Sequence[RawEvent]) -> Answer | Refusal | None:
+        """422 with a verdict per event if one of them would become a dead letter; None if all may be taken, or if the
+        request does not ask to be judged."""
+        if not request.query or request.path not in PATHS:
+            return None
+        wanted = parse_qs(request.query.decode("latin-1"), keep_blank_values=True).get("validate")
+        if wanted is None:
+            return None
+        if wanted != ["strict"]:
+            message = f"validate is {', '.join(wanted)[:100]!r}, expected `validate=strict` or none"
+            return Refusal(HTTPStatus.BAD_REQUEST, "bad_query", message, count=len(events))
+        judge = await self._judge()
+        why = marks(events, source) or [None] * len(events)
+        posted = [_Posted(event, mark, source.channel, request.received_at)
+                  for event, mark in zip(events, why, strict=True)]  # fmt: skip
+        return _answer([_verdict(judge(one), one.event) for one in posted])
+
+    async def _judge(self) -> Judge:
+        catalog, compiled = self._catalog, self._compiled
+        if compiled is None or compiled[0] is not catalog:
+            compiled = self._compiled = (catalog, await asyncio.to_thread(_compile, catalog))
+        return compiled[1]
+
+
+class _Posted(NamedTuple):
+    """An event as the validation stage would read it from its channel."""
+
+    event: RawEvent
+    mark: bytes | None
+    channel: str
+    received_at: int
+
+    def topic(self) -> str:
+        return self.channel
+
+    def partition(self) -> int:
+        return 0
+
+    def offset(self) -> int:
+        return 0
+
+    def key(self) -> bytes:
+        return self.event.key.encode()
+
+    def value(self) -> bytes:
+        return self.event.value
+
+    def headers(self) -> list[tuple[str, bytes | None]] | None:
+        return None if self.mark is None else [(REFUSED, self.mark)]
+
+    def timestamp(self) -> tuple[int, int]:
+        return (2, self.received_at)  # 2: append time
+
+
+def _compile(catalog: Catalog) -> Judge:
+    # Here, since few ask for it and it would make every start of the edge slower.
+    from schemas.catalog import plan_of
+    from schemas.channels import Channel
+    from schemas.step import Step
+
+    channels = {name: Channel(name, "", origin, None) for name, origin in CHANNELS.items()}
+    return Step(plan_of(catalog), {LOCAL_SERVER.id: LOCAL_SERVER, **catalog.sources}, channels)
+
+
+def _verdict(outcome: Outcome, event: RawEvent) -> dict[str, Any]:
+    reason = getattr(outcome, "reason", None)
+    told: dict[str, Any] = {"id": event.id, "verdict": "dead" if reason else "valid", "event": outcome.event}
+    if reason is None:
+        return told if hasattr(outcome, "value") else {**told, "verdict": "dropped"}
+    letter: Any = outcome
+    blame = {"field": letter.field, "expected": letter.expected, "got": letter.got}
+    return {**told, "reason": reason, "message": letter.detail,
+            **{name: value for name, value in blame.items() if value is not None}}  # fmt: skip
+
+
+def _answer(verdicts: list[dict[str, Any]]) -> Answer | None:
+    dead = sum(verdict["verdict"] == "dead" for verdict in verdicts)
+    if not dead:
+        return None
+    return json_answer(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        {
+            "error": "not_valid",
+            "message": f"{dead} of {len(verdicts)} events would become dead letters, so none was taken; `events` says"
+            " what to mend",
+            "events": [{"index": index, **verdict} for index, verdict in enumerate(verdicts)],
+        },
+    )

@@ -1,0 +1,108 @@
+"""Past events out of the index, counts, and who is in debug mode: questions to a store of their own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from console.events.counting import of_all_time, since
+from console.events.index import Earlier, Past, complete, newest, of_id, row_json
+from offerflow.runtime.store.debugging import DEVICE, USER, current_flags, end_flag, set_flag
+from offerflow.runtime.store.events import HOUR_MS, add_events
+from offerflow.runtime.store.transactions import reading, writing
+from schemas.seen import Seen
+from tests.console.events.events import Raw, envelope, judged
+from tests.console.events.rows import row
+
+
+@pytest.fixture
+def engine(store: Engine) -> Engine:
+    """With a few events in it."""
+    with writing(store) as connection:
+        add_events(connection, [
+            row(0, "Bought", user_id="u-1"), row(1, "Bought", user_id="u-2", source="app"),
+            row(2, "Woke", anonymous_id="v-1"), row(3, "Bought", user_id="u-1", event_id="e-0"),
+            row(4, "Bought", user_id="u-2", event_id="e-0"),
+        ])  # fmt: skip
+        add_events(connection, [row(9, "Bough", dead=1, user_id="u-1", time=None, origin=None, reason="unknown_event")])
+    return store
+
+
+@pytest.mark.parametrize(
+    ("wanted", "offsets"),
+    [
+        (Past(), [0, 1, 2, 3, 4, 9]), (Past(users=["u-1"]), [0, 3, 9]), (Past(visitors=["v-1"]), [2]),
+        (Past(sources=["app"]), [1]), (Past(events=["Woke", "Bough"]), [2, 9]), (Past(bad=True), [9]),
+        (Past(since_ms=1002, until_ms=1003), [2, 3]), (Past(users=["u-1"], since_ms=1003), [3, 9]),
+        (Past(users=["u-1"], sources=["app"]), []),
+    ],
+)  # fmt: skip
+def test_what_is_asked_for(engine: Engine, wanted: Past, offsets: list[int]) -> None:
+    """All that is given must hold; the newest are last."""
+    with reading(engine) as connection:
+        assert [one.offset for one in newest(connection, wanted, 100)] == offsets
+        assert [one.offset for one in newest(connection, wanted, 2)] == offsets[-2:]
+
+
+def test_every_arrival_of_an_id(engine: Engine) -> None:
+    """In their order; the earlier one of the same user is found, that of another is none."""
+    with reading(engine) as connection:
+        assert [one.offset for one in of_id(connection, "e-0")] == [0, 3, 4]
+        assert complete(connection) is False
+        told = row_json(of_id(connection, "e-9")[0])
+    assert (told["verdict"], told["dead_letter"], told["journal"]) == ("unknown_event", "0/9", None)
+    _, stored = judged(Raw(envelope(event_id="e-0", properties={"amount": 1})), offset=3)
+    stored.partition = 0
+    assert Earlier(engine)(stored) == (0, 0)
+    stored.offset = 0
+    assert Earlier(engine)(stored) is None
+    _, other = judged(Raw(envelope(user_id="u-2", event_id="e-0", properties={"amount": 1})), offset=4)
+    other.partition = 0
+    assert Earlier(engine)(other) is None
+
+
+def test_counts(engine: Engine) -> None:
+    """By event and source: valid and dead by reason, of the hour of the moment on."""
+    with reading(engine) as connection:
+        found = {(one.event, one.source): one for one in since(connection, HOUR_MS - 1)}
+        assert since(connection, HOUR_MS) == []
+    assert {key: (one.valid, one.bad) for key, one in found.items()} == {
+        ("Bough", "shop"): (0, 1), ("Bought", "app"): (1, 0), ("Bought", "shop"): (3, 0), ("Woke", "shop"): (1, 0),
+    }  # fmt: skip
+    assert found["Bough", "shop"].dead == {"unknown_event": 1}
+    assert found["Bought", "shop"].dropped is None
+    assert (found["Bough", "shop"].share, found["Woke", "shop"].share) == (1.0, 0.0)
+    assert found["Bought", "shop"].last == 1004
+
+
+def test_counts_of_all_time() -> None:
+    """What validation has counted, dropped system events included."""
+    seen = [Seen("Woke", "app", "dropped", 4, 1, 9), Seen("Woke", "app", "valid", 1, 1, 5),
+            Seen("", "", "undecodable", 2, 1, 3)]  # fmt: skip
+    [nameless, woke] = of_all_time(seen)
+    assert (nameless.event, nameless.source, nameless.dead) == (None, None, {"undecodable": 2})
+    assert (woke.valid, woke.dropped, woke.last) == (1, 4, 9)
+
+
+def test_debug_flags(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set, set anew, ended, and over by themselves; the same id as a user and as a device are two."""
+
+    def now(seconds: int) -> None:
+        monkeypatch.setattr("time.time", lambda: seconds)
+
+    def shown() -> list[Any]:
+        return [(flag.kind, flag.id, flag.until) for flag in current_flags(engine)]
+
+    now(1000)
+    set_flag(engine, USER, "u-1", 60, "ana@laptop")
+    set_flag(engine, DEVICE, "u-1", 30, "ana@laptop")
+    assert shown() == [(DEVICE, "u-1", 1_030_000), (USER, "u-1", 1_060_000)]
+    set_flag(engine, USER, "u-1", 10, "bo@laptop")
+    assert shown()[0] == (USER, "u-1", 1_010_000)
+    assert end_flag(engine, USER, "u-1") is True
+    assert end_flag(engine, USER, "u-1") is False
+    now(1031)
+    assert shown() == []
+    assert end_flag(engine, DEVICE, "u-1") is False

@@ -1,0 +1,142 @@
+"""What becomes of keys, as records of the catalog, on a clock of the test's own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from console.keys import book
+from offerflow.catalog.view import Catalog, Key, Value
+from offerflow.rules.durations import DAY, HOUR
+from offerflow.runtime.errors import OfferflowError
+from offerflow.runtime.keys import key_hash, new_key
+
+NOW = 1_790_000_000_000
+OLD = Key("a" * 64, "app", "wk", "iOS", ("Bought",), ("https://a.b",), 5, 50, book.rfc3339(NOW - DAY))
+
+
+def catalog(*keys: Key) -> Catalog:
+    records: dict[str, Value] = {"source/app": {"id": "app", "origin": "sdk"}}
+    for key in keys:
+        records |= written(book.created(Catalog(records), key, NOW))
+    return Catalog(records)
+
+
+def written(change: book.KeyChange) -> dict[str, Value]:
+    return {name: value for name, value in change.records.items() if value is not None}
+
+
+def after(change: book.KeyChange, before: Catalog) -> Mapping[str, Key]:
+    """The keys once the change is written."""
+    records = {**before.records, **change.records}
+    return Catalog({name: value for name, value in records.items() if value is not None}).keys
+
+
+def test_a_key_comes_back_from_the_catalog_as_it_was_made() -> None:
+    """With all its terms, and with none: an empty allow-list is not no allow-list."""
+    for key in (OLD, Key("b" * 64, "app"), replace(OLD, events=(), origins=None, expires_at=NOW + 1)):
+        assert catalog(key).keys == {key.digest: key}
+
+
+def test_a_source_has_two_active_keys_at_most() -> None:
+    """Those that have ended do not count; the error names the two."""
+    full = catalog(OLD, replace(OLD, digest="b" * 64))
+    with pytest.raises(OfferflowError, match=r"2 active keys already .*aaaaaaaaaaaa, bbbbbbbbbbbb"):
+        book.created(full, replace(OLD, digest="c" * 64), NOW)
+    ended = catalog(OLD, replace(OLD, digest="b" * 64, expires_at=NOW + 5))
+    assert "key/" + "c" * 64 in book.created(ended, replace(OLD, digest="c" * 64), NOW + 5).records
+
+
+def test_a_key_of_no_source_is_not_made() -> None:
+    """The nearest source is told."""
+    with pytest.raises(OfferflowError, match=r"no source 'apq'.*'app'"):
+        book.created(catalog(), replace(OLD, source="apq"), NOW)
+
+
+def test_rotation_keeps_the_terms_and_gives_the_old_key_an_end() -> None:
+    """Both work until the grace ends; the old one names the new."""
+    before = catalog(OLD)
+    ending, new, change = book.rotated(before, OLD, "b" * 64, 24 * HOUR, NOW)
+    assert after(change, before) == {OLD.digest: ending, new.digest: new}
+    assert ending == replace(OLD, expires_at=NOW + 24 * HOUR, replaced_by="b" * 12)
+    assert new == replace(OLD, digest="b" * 64, created_at=book.rfc3339(NOW))
+    assert (ending.active(NOW + 24 * HOUR - 1), ending.active(NOW + 24 * HOUR)) == (True, False)
+
+
+def test_an_end_that_comes_sooner_stays() -> None:
+    """A rotation never lets a key live longer; the new one has no end."""
+    key = replace(OLD, expires_at=NOW + HOUR)
+    ending, new, _ = book.rotated(catalog(key), key, "b" * 64, 24 * HOUR, NOW)
+    assert (ending.expires_at, new.expires_at) == (NOW + HOUR, 0)
+
+
+def test_without_grace_there_is_room_where_two_are_active() -> None:
+    """The old one ends as the new one begins."""
+    full = catalog(OLD, replace(OLD, digest="c" * 64))
+    with pytest.raises(OfferflowError, match="2 active keys"):
+        book.rotated(full, OLD, "b" * 64, HOUR, NOW)
+    ending, _, _ = book.rotated(full, OLD, "b" * 64, 0, NOW)
+    assert not ending.active(NOW)
+
+
+def test_only_an_active_key_that_is_not_being_replaced_is_rotated() -> None:
+    """Else the answer says which one to take instead."""
+    ended = replace(OLD, expires_at=NOW)
+    with pytest.raises(OfferflowError, match=r"ended at .*keys create app"):
+        book.rotated(Catalog(), ended, "b" * 64, HOUR, NOW)
+    leaving = replace(OLD, expires_at=NOW + HOUR, replaced_by="dddddddddddd")
+    with pytest.raises(OfferflowError, match="replaced by dddddddddddd already"):
+        book.rotated(Catalog(), leaving, "b" * 64, HOUR, NOW)
+
+
+def test_keys_that_ended_long_ago_leave_the_catalog() -> None:
+    """A month after their end, with whatever is written next; before that lists and answers know them."""
+    gone = replace(OLD, digest="d" * 64, expires_at=NOW - 31 * DAY)
+    late = replace(OLD, digest="e" * 64, expires_at=NOW - 29 * DAY)
+    before = catalog(gone, late)
+    change = book.created(before, OLD, NOW)
+    assert set(after(change, before)) == {OLD.digest, late.digest}
+
+
+def test_a_key_that_ended_may_be_given_more_time_if_there_is_room() -> None:
+    """A change that makes a third active key is refused, any other is not."""
+    ended = replace(OLD, digest="d" * 64, expires_at=NOW)
+    room = catalog(ended, OLD)
+    assert book.changed(room, replace(ended, expires_at=0), NOW).records
+    full = catalog(ended, OLD, replace(OLD, digest="b" * 64))
+    with pytest.raises(OfferflowError, match="2 active keys"):
+        book.changed(full, replace(ended, expires_at=0), NOW)
+    assert book.changed(full, replace(OLD, label="other"), NOW).records
+
+
+def test_keys_are_found_by_themselves_and_by_their_id() -> None:
+    """As much of the id as is needed, in any case of letters; else it is said how many there are."""
+    secret = new_key("wk_")
+    known = catalog(replace(OLD, digest=key_hash(secret)), replace(OLD, digest=key_hash(secret)[:6] + "z" * 58))
+    assert book.find(known, secret).digest == key_hash(secret)
+    assert book.find(known, key_hash(secret)[:12].upper()).digest == key_hash(secret)
+    for wanted, words in ((key_hash(secret)[:6], "2 keys"), ("sk_none", "no key here"), ("", "no key here")):
+        with pytest.raises(OfferflowError, match=words):
+            book.find(known, wanted)
+
+
+def test_the_audit_says_what_changed_and_never_a_key() -> None:
+    """One record per change in the form of all others; of a removed key only which it was."""
+    _, _, change = book.rotated(catalog(OLD), OLD, "b" * 64, HOUR, NOW)
+    told = change.audit("t.audit", "ana@desk", "keys rotate", NOW, 7)
+    assert (told.topic, told.key, told.partition) == ("t.audit", b"ana@desk", 0)
+    value: dict[str, Any] = json.loads(told.value or b"")
+    assert (value["at"], value["by"], value["how"], value["serial"]) == (
+        "2026-09-21T14:13:20Z", "ana@desk", "keys rotate", 7,
+    )  # fmt: skip
+    assert [(one["action"], one["kind"], one["id"]) for one in value["changes"]] == [
+        ("add", "key", "b" * 12), ("change", "key", "a" * 12),
+    ]  # fmt: skip
+    assert value["changes"][0]["terms"]["origins"] == ["https://a.b"]
+    assert b"a" * 64 not in (told.value or b"")
+    (line,) = book.revoked(OLD).lines
+    assert (line["action"], line["terms"]) == ("remove", None)

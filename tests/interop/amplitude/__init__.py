@@ -1,0 +1,1 @@
+"""Amplitude's SDKs against the edge."""

@@ -1,0 +1,1 @@
+"""CloudEvents by the packages of the project itself, for Python and Node.js."""

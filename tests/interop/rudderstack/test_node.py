@@ -1,0 +1,79 @@
+"""RudderStack's library for Node.js as people have it, pointed at the edge by its `dataPlaneUrl`."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.interop import node
+from tests.interop.calls import AT, AT_MS, GROUP, PAGE, PURCHASE, TRAITS, Person, Troubles, check_calls
+from tests.interop.edge import Edge
+from tests.interop.front import Front
+
+pytestmark = pytest.mark.broker
+
+CALLS = """
+import Analytics from '@rudderstack/rudder-sdk-node';
+const [dataPlaneUrl, writeKey, given] = process.argv.slice(-3);
+const { user, anonymous, old, group, at, id, purchase, traits, page, about } = JSON.parse(given);
+const errors = [];
+const analytics = new Analytics(writeKey, {
+  dataPlaneUrl, flushInterval: 50, logLevel: 'none', errorHandler: (error) => errors.push(String(error)),
+});
+analytics.track({ userId: user, event: 'Purchase Completed', properties: purchase, originalTimestamp: new Date(at),
+                  messageId: id });
+analytics.identify({ userId: user, anonymousId: anonymous, traits });
+analytics.page({ userId: user, category: 'Docs', name: 'Intro', properties: page });
+analytics.screen({ userId: user, name: 'Start', properties: {} });
+analytics.group({ userId: user, groupId: group, traits: about });
+analytics.alias({ userId: user, previousId: old });
+await analytics.flush();
+console.log(JSON.stringify(errors));
+process.exit(0);
+"""
+
+TROUBLES = """
+import Analytics from '@rudderstack/rudder-sdk-node';
+const [dataPlaneUrl, writeKey, given] = process.argv.slice(-3);
+const { people, purchase } = JSON.parse(given);
+const failed = [];
+await Promise.all(people.map(async (user) => {
+  const analytics = new Analytics(writeKey, {
+    dataPlaneUrl, flushInterval: 20, logLevel: 'none',
+    errorHandler: (error) => failed.push([user, error.response?.status]),
+  });
+  analytics.track({ userId: user, event: 'Purchase Completed', properties: purchase });
+  await analytics.flush();
+}));
+console.log(JSON.stringify(failed));
+process.exit(0);
+"""
+
+
+def run(script: str, url: str, edge: Edge, **given: Any) -> Any:
+    done = node.installed().run(script, url, edge.key("backend"), json.dumps(given), seconds=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_every_call(edge: Edge) -> None:
+    """Each is in the journal, though the library sends compressed JSON as a form."""
+    person = Person()
+    told = run(
+        CALLS, edge.url, edge, user=person.user, anonymous=person.anonymous, old=person.old, group=person.group, at=AT,
+        id=f"{person.user}-1", purchase=PURCHASE, traits=TRAITS, page=PAGE, about=GROUP,
+    )  # fmt: skip
+    found = check_calls(edge, person)
+    assert told == []
+    assert (found["PurchaseCompleted"].id, found["PurchaseCompleted"].ms) == (f"{person.user}-1", AT_MS)
+    assert found["Identified"].anonymous == person.anonymous
+
+
+def test_troubles_on_the_way(edge: Edge, front: Front) -> None:
+    """503, 429 and a lost answer are tried again with the same ids; 400 and 413 drop the batch and are reported."""
+    troubles = Troubles(front)
+    failed = run(TROUBLES, front.url, edge, people=troubles.people, purchase=PURCHASE)
+    troubles.check(edge)
+    assert sorted(failed) == sorted([[troubles.bad, 400], [troubles.large, 413]])

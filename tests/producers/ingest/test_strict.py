@@ -1,0 +1,151 @@
+"""`?validate=strict`: events are judged before any of the request is taken, by the step that validation has."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from offerflow.catalog.view import Catalog
+from producers.ingest.adapters.native import NativeAdapter
+from producers.ingest.answers import Answer, Refusal
+from producers.ingest.keyring import Source, Terms
+from producers.ingest.limits import Limits
+from producers.ingest.request import Request
+from producers.ingest.strict import Strict
+from tests.producers.ingest.edge import SOURCE
+
+NOW = 1_700_000_000_000
+PAID = {
+    "type": "record", "namespace": "events", "name": "Paid", "version": 1, "event": ["Paid"], "origins": ["backend"],
+    "fields": [
+        {"name": "meta", "type": "events.Meta"},
+        {"name": "amount", "type": "double", "minimum": 0},
+        {"name": "email", "type": ["null", "string"], "default": None, "pii": True},
+    ],
+}  # fmt: skip
+OPENED = {
+    "type": "record", "namespace": "events", "name": "Opened", "version": 1, "event": ["Opened"], "system": True,
+    "fields": [{"name": "meta", "type": "events.Meta"}],
+}  # fmt: skip
+GOOD = {"event": "Paid", "user_id": "u-1", "event_id": "e-1", "properties": {"amount": 5}}
+
+
+def catalog(**source: object) -> Catalog:
+    return Catalog({
+        "head": {"definitions": ["event/Paid@1", "event/Opened@1"], "serial": 1},
+        "event/Paid@1": {"schema": PAID, "schema_id": 1000},
+        "event/Opened@1": {"schema": OPENED, "schema_id": 1001},
+        f"source/{SOURCE.id}": {"id": SOURCE.id, "origin": SOURCE.origin, **source},
+    })  # fmt: skip
+
+
+def judged(
+    events: object, known: Catalog, query: bytes = b"validate=strict", source: Source = SOURCE, path: str = "/v1/events"
+) -> Answer | Refusal | None:
+    request = Request("POST", path, query, {}, json.dumps(events).encode(), NOW)
+    read = NativeAdapter(Limits()).read(request, source)
+    assert isinstance(read, list)
+    strict = Strict()
+    strict.replace(known)
+    return asyncio.run(strict.judged(request, source, read))
+
+
+def verdicts(answer: Answer | Refusal | None) -> list[dict[str, Any]]:
+    assert isinstance(answer, Answer)
+    assert answer.status == 422
+    told = json.loads(answer.body)
+    assert told["error"] == "not_valid"
+    return list(told["events"])
+
+
+def test_good_events_are_let_through() -> None:
+    """Nothing is answered for events that validation would take."""
+    assert judged([GOOD, {**GOOD, "time": NOW}], catalog()) is None
+
+
+@pytest.mark.parametrize("query", [b"", b"other=1"])
+def test_only_who_asks_is_judged(query: bytes) -> None:
+    """Without the parameter an event of no plan goes on to be judged later."""
+    assert judged({**GOOD, "event": "Pade"}, catalog(), query) is None
+
+
+@pytest.mark.parametrize("query", [b"validate=", b"validate=loose", b"validate=strict&validate=strict"])
+def test_another_value_is_refused(query: bytes) -> None:
+    """A mistyped value does not silently mean that nothing is judged."""
+    refusal = judged(GOOD, catalog(), query)
+    assert isinstance(refusal, Refusal)
+    assert (refusal.status, refusal.error, refusal.count) == (400, "bad_query", 1)
+    assert "validate=strict" in refusal.message
+
+
+def test_one_bad_event_and_none_is_taken() -> None:
+    """Every event gets its verdict, the bad ones with the reason, the field, what was expected and what came."""
+    first, second, third, fourth = verdicts(
+        judged(
+            [GOOD, {**GOOD, "event": "Piad"}, {**GOOD, "properties": {"amount": "5"}},
+             {**GOOD, "properties": {"amount": -1}}],
+            catalog(),
+        )
+    )  # fmt: skip
+    assert first == {"index": 0, "id": "e-1", "verdict": "valid", "event": "Paid"}
+    assert (second["verdict"], second["reason"]) == ("dead", "unknown_event")
+    assert "did you mean 'Paid'?" in second["message"]
+    assert (third["reason"], third["field"], third["got"]) == ("schema_violation", "amount", 'string "5"')
+    assert (fourth["index"], fourth["reason"], fourth["field"]) == (3, "rule_of_plan_violation", "amount")
+
+
+def test_personal_data_is_not_told() -> None:
+    """What is wrong with a pii field is told without its value."""
+    (verdict,) = verdicts(judged({**GOOD, "properties": {"amount": 1, "email": 4711}}, catalog()))
+    assert verdict["field"] == "email"
+    assert "4711" not in json.dumps(verdict)
+
+
+def test_a_time_to_come_is_dead() -> None:
+    """Clock skew counts from when the request came."""
+    (verdict,) = verdicts(judged({**GOOD, "time": NOW + 3_600_000}, catalog()))
+    assert verdict["reason"] == "clock_skew"
+    assert judged({**GOOD, "time": NOW + 200_000}, catalog()) is None
+
+
+def test_what_is_switched_off_is_told_beside_what_is_dead() -> None:
+    """A system event that the source does not track is dropped, which is no reason to refuse."""
+    opened = {"event": "Opened", "user_id": "u-1", "event_id": "o-1"}
+    off = catalog(system_events={"Opened": False})
+    assert judged(opened, off) is None
+    told = verdicts(judged([opened, {**GOOD, "event": "Piad"}], off))
+    assert [verdict["verdict"] for verdict in told] == ["dropped", "dead"]
+
+
+def test_what_the_key_may_not_send_is_dead() -> None:
+    """The allow-list of the key counts as it will for validation."""
+    narrow = SOURCE._replace(terms=Terms("k-1", frozenset(["Opened"])))
+    (verdict,) = verdicts(judged(GOOD, catalog(), source=narrow))
+    assert verdict["reason"] == "origin_forbidden"
+    assert "'Paid'" in verdict["message"]
+
+
+def test_imports_can_be_judged_too() -> None:
+    """The parameter means the same for past events."""
+    (verdict,) = verdicts(judged({**GOOD, "event": "Piad"}, catalog(), path="/v1/events/import"))
+    assert verdict["reason"] == "unknown_event"
+
+
+def test_a_new_plan_counts_at_once() -> None:
+    """What was applied since is known to the next request."""
+    strict = Strict()
+    request = Request("POST", "/v1/events", b"validate=strict", {}, json.dumps(GOOD).encode(), NOW)
+    events = NativeAdapter(Limits()).read(request, SOURCE)
+    assert isinstance(events, list)
+
+    async def both() -> tuple[Answer | Refusal | None, Answer | Refusal | None]:
+        before = await strict.judged(request, SOURCE, events)
+        strict.replace(catalog())
+        return before, await strict.judged(request, SOURCE, events)
+
+    before, after = asyncio.run(both())
+    assert verdicts(before)[0]["reason"] == "unknown_source"
+    assert after is None
