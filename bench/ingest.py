@@ -31,7 +31,7 @@ _START_SECONDS = 60.0
 def ingest(rate: float, seconds: float, processes: int, events: int = 5) -> dict[str, Any]:
     """``rate``: requests per second of the steady load, which ``processes`` processes share."""
     with _services() as told, _Edge(told, processes) as edge:
-        most(edge.url, KEY, events, 3)  # a JVM is fast after a while
+        most(edge.url, KEY, events, 8)  # a JVM is fast after a while
         calm = edge.resident_mb()
         best = {"processes": processes, "events_per_request": events, **_measured(edge, told, events, seconds)}
         before = edge.cpu()

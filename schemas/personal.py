@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 Field = dict[str, Any]
+
+SPELLINGS: Mapping[str, str] = {
+    "first_name": "firstName",
+    "last_name": "lastName",
+    "language": "languageCode",
+    "timezone": "timeZone",
+}
+"""Fields of a plan that clients send by another name too: what is personal under one is personal under the other."""
 
 
 def fields_in(schema: Any) -> Iterator[Field]:

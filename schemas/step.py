@@ -209,6 +209,8 @@ class Step:
     def _no_event(self, name: str) -> str:
         if name.startswith(PREFIX):
             return f"there is no request {name!r}{nearest_request(name)}"
+        if not self._plan.newest:
+            return f"the event plan is empty, so {name!r} is not in it; `offerflow apply DIR` puts one in force"
         return f"the event plan has no event {name!r}{self._plan.nearest(name)}"
 
     def _no_source(self, source_id: str | None, channel: Channel) -> str:
@@ -379,7 +381,10 @@ def _forbidden(source: Source, channel: Channel, schema: EventSchema) -> str | N
         return f"source {source.id!r} has the origin {source.origin}, but {channel.name} is for {channel.origin}"
     if source.origin not in schema.origins:
         allowed = ", ".join(sorted(schema.origins))
-        return f"{schema.names[0]!r} is expected from {allowed}, got it from {source.origin} (source {source.id!r})"
+        return (
+            f"{schema.names[0]!r} is expected from {allowed}, got it from {source.origin} (source {source.id!r});"
+            " send it as a source of such an origin, or plan it for this one too"
+        )
     return None
 
 

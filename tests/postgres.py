@@ -49,16 +49,17 @@ class Postgres:
 def postgres() -> Iterator[Postgres]:
     """One that keeps nothing, for as long as the context lasts."""
     # Not below pytest's own directory, which nobody else may enter.
-    with tempfile.TemporaryDirectory(prefix="offerflow-postgres-") as made:
-        directory = Path(made)
+    with tempfile.TemporaryDirectory(prefix="offerflow-postgres-") as name:
+        directory = Path(name)
         programs, owner = _programs(directory)
         data, log = directory / "data", directory / "log"
         with log.open("wb") as file:
-            subprocess.run(
+            made = subprocess.run(
                 [programs / "initdb", "-D", data, "-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-sync",
                  "--locale=C"],
-                check=True, stdout=file, stderr=file, cwd=directory, user=owner, timeout=120,
+                check=False, stdout=file, stderr=file, cwd=directory, user=owner, timeout=120,
             )  # fmt: skip
+            assert made.returncode == 0, log.read_text()
             process = subprocess.Popen(
                 [programs / "postgres", "-D", data, "-k", directory, "-c", "listen_addresses=", "-c", "fsync=off"],
                 stdout=file, stderr=file, cwd=directory, user=owner,

@@ -82,18 +82,27 @@ def import_(
     settings = connect(StackFiles.find(directory))
     catalog, _ = read_catalog(settings)
     mark_path, aside = Path(f"{label}.import.json"), rejects or Path(f"{label}.rejects.jsonl")
+    _apart(aside, files)
     mark = _mark(mark_path, resume=resume, dry_run=dry_run)
     judge = Judge(settings, catalog, source, mark.received_ms if mark else time.time_ns() // 1_000_000)
     with ExitStack() as closing, told_paths():
         opened: list[Path] = []
+        beside = aside.with_name(f"{aside.name}.new")
+        written: list[IO[bytes]] = []
 
         def rejected() -> IO[bytes]:
             opened.append(aside)
-            return closing.enter_context(aside.open("wb"))
+            written.append(beside.open("wb"))
+            closing.callback(beside.unlink, missing_ok=True)
+            closing.enter_context(written[0])
+            return written[0]
 
         reading = Reading(judge, label, mapping, times, _delimiter(delimiter), rejected)
         sorter = None if dry_run else closing.enter_context(Sorter())
         checked = _checked(named, reading, sorter)
+        for file in written:
+            file.close()
+            beside.replace(aside)
         _tell(output, checked, judge, opened)
         if sorter is not None and sorter.count:
             mark = _go(mark, checked, judge, mark_path)
@@ -113,6 +122,15 @@ def _files(files: Sequence[Path], kind: Format | None) -> list[File]:
             f"{', '.join(unknown)}: the name does not say what it is; add --format csv|jsonl|parquet"
         )
     return [File(path, found) for path, found in named if found is not None]
+
+
+def _apart(aside: Path, files: Sequence[Path]) -> None:
+    """Bad rows may not go to where the rows come from."""
+    if any(aside.resolve() == file.resolve() or (aside.exists() and aside.samefile(file)) for file in files):
+        raise click.UsageError(
+            f"{aside} is imported, and bad rows would go there too; give them another file by --rejects, or this import"
+            " another --name"
+        )
 
 
 def _delimiter(text: str) -> str:
@@ -147,11 +165,16 @@ def _checked(files: Sequence[File], reading: Reading, sorter: Sorter | None) -> 
 
 def _go(mark: Mark | None, checked: Checked, judge: Judge, path: Path) -> Mark:
     if mark is None:
-        return Mark(checked.digest, judge.received_ms, checked.good)
+        return Mark(checked.digest, judge.received_ms, checked.good, topic_id=judge.topic_id)
     if (mark.digest, mark.total) != (checked.digest, checked.good):
         raise OfferflowError(
             f"{path} belongs to another import: the files, the options or the event plan have changed since. Remove it"
             " to send all of it again; events that keep their ids count once"
+        )
+    if mark.topic_id != judge.topic_id:
+        raise OfferflowError(
+            f"{path}: what was sent until the interruption went to another Kafka, or its topic was deleted"
+            " since then. Remove that file to send all of it here"
         )
     return mark
 
@@ -183,7 +206,8 @@ def _tell(output: str, checked: Checked, judge: Judge, rejects: Sequence[Path]) 
     if len(problems) > _PROBLEMS:
         click.echo(f"and {len(problems) - _PROBLEMS} kinds more; --output json has them all", err=True)
     for path in rejects:
-        click.echo(f"bad rows: {path}", err=True)
+        click.echo(f"bad rows: {path}; mend them there and import that file alone, under another --name: the whole one"
+                   " again would send rows without an id twice", err=True)  # fmt: skip
 
 
 def _report(output: str, checked: Checked, judge: Judge, rejects: Sequence[Path], sent: int) -> None:

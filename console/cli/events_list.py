@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -18,7 +19,9 @@ from console.cli.events_options import (
 )
 from console.cli.options import dir_option, output_option
 from console.cli.output import print_json
+from console.dead_letters.handled import HandledLetters
 from console.events.index import complete, newest, row_json
+from offerflow.runtime.settings import Settings
 from offerflow.runtime.store.transactions import reading
 
 _COLUMNS = ("received (UTC)", "verdict", "event", "who", "source", "event id")
@@ -44,11 +47,13 @@ def list_events(
         past = past_of(live.world, users, visitors, sources, events, since, until, bad=bad)
         rows = [row_json(row) for row in newest(connection, past, limit)]
         filled = complete(connection)
+    _say_handled(settings, rows)
     if output == "json":
         print_json({"events": rows, "complete": filled})
         return
     cells = [
-        [row["received_at"][:23].replace("T", " "), row["verdict"], row["event"],
+        [row["received_at"][:23].replace("T", " "),
+         row["verdict"] + (f" ({row['handled']})" if row["handled"] else ""), row["event"],
          row["user_id"] or (f"a:{row['anonymous_id']}" if row["anonymous_id"] else None), row["source"],
          row["event_id"]]
         for row in rows
@@ -59,6 +64,19 @@ def list_events(
     if len(rows) == limit:
         click.echo(f"the newest {limit}; --limit shows more", err=True)
     say_unfilled(filled)
+
+
+def _say_handled(settings: Settings, rows: list[dict[str, Any]]) -> None:
+    """Of each dead letter whether it was replayed or purged since."""
+    done = HandledLetters(settings)
+    if any(row["dead_letter"] for row in rows):
+        done.refresh()
+    for row in rows:
+        partition, _, offset = (row["dead_letter"] or "").partition("/")
+        row["handled"] = None
+        if offset:
+            at = (int(partition), int(offset))
+            row["handled"] = "replayed" if at in done.replayed else "purged" if at in done.purged else None
 
 
 def say_unfilled(filled: bool) -> None:

@@ -17,6 +17,7 @@ from console.events.live import Live
 from console.events.world import World
 from console.stack.client import connect
 from console.stack.files import StackFiles
+from offerflow.runtime.errors import StoreDown
 from offerflow.runtime.settings import Settings
 from offerflow.runtime.store.engine import open_store
 
@@ -88,10 +89,19 @@ def store_of(settings: Settings) -> Iterator[Engine]:
 
 
 @contextmanager
-def store_if_named(settings: Settings) -> Iterator[Engine | None]:
-    """The store where the deployment says which it is; the default would make an empty one where one stands."""
+def store_if_there(settings: Settings) -> Iterator[Engine | None]:
+    """The store where the deployment says which it is (the default would make an empty one where one stands) and where
+    it answers: for commands to which it only adds."""
     if "url" not in settings.store.model_fields_set:
         yield None
         return
-    with store_of(settings) as engine:
+    try:
+        engine = open_store(settings)
+    except StoreDown as error:
+        click.echo(f"note: {error}", err=True)
+        yield None
+        return
+    try:
         yield engine
+    finally:
+        engine.dispose()

@@ -20,7 +20,7 @@ from console.cli.output import print_json
 from console.cli.paths import told_paths
 from console.events.filters import Wanted
 from console.events.sending import by_edge, by_kafka
-from console.events.telling import row_of
+from console.events.telling import as_json, row_of
 from console.events.verdicts import WAITING, Verdict
 from console.events.watching import Watch
 from console.events.world import World
@@ -151,6 +151,6 @@ def _sent(envelope: dict[str, Any], output: str) -> None:
 
 def _show(world: World, verdict: Verdict, output: str) -> None:
     if output == "json":
-        print_json(row_of(world, verdict, whole=True))
+        click.echo(as_json(row_of(world, verdict, whole=True)))
     else:
         print_event(world, verdict, verdicts=True)

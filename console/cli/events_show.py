@@ -12,13 +12,12 @@ import click
 from console.cli.events_options import live_of, pii_option, settings_of, since_option, store_of
 from console.cli.events_tail import print_event
 from console.cli.options import dir_option, output_option
-from console.cli.output import print_json
 from console.events.arrivals import Arrivals, Where
 from console.events.fetching import arrival_of, letter_at, stored_at
 from console.events.filters import Wanted
 from console.events.index import Earlier, of_id
 from console.events.live import Live
-from console.events.telling import row_of
+from console.events.telling import as_json, row_of
 from console.events.verdicts import VALID, Verdict
 from console.events.watching import Watch
 from console.events.world import World
@@ -53,7 +52,7 @@ def show(event: str, since: int | None, show_pii: bool, output: str, directory: 
         if not found:
             raise OfferflowError(_nothing(event, in_journal=bool(at)))
         if output == "json":
-            print_json({"event": event, "arrivals": [row_of(live.world, one, whole=True) for one in found]})
+            click.echo(as_json({"event": event, "arrivals": [row_of(live.world, one, whole=True) for one in found]}))
             return
         for number, one in enumerate(found):
             if number:

@@ -13,7 +13,8 @@ import click
 from rich.cells import cell_len, set_cell_size
 
 from console.cli.dlq_table import visible
-from console.events.comparing import ABSENT, Compared
+from console.events.comparing import Compared
+from console.events.sent import ABSENT
 from console.events.verdicts import DROPPED, DUPLICATE, VALID, WAITING, Verdict
 from schemas.announce import rfc3339
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import click
+import psutil
 from sqlalchemy import Engine
 
 from console.cli.events_options import (
@@ -16,21 +19,23 @@ from console.cli.events_options import (
     pii_option,
     settings_of,
     since_option,
-    store_if_named,
+    store_if_there,
     wanted_of,
 )
 from console.cli.events_table import comparison, header, line
 from console.cli.options import dir_option, output_option
-from console.cli.output import print_json
 from console.events.comparing import compare
 from console.events.filters import Wanted, flagged
 from console.events.index import Earlier
 from console.events.live import Live
-from console.events.telling import row_of
+from console.events.telling import as_json, row_of
 from console.events.verdicts import Verdict
 from console.events.watching import Watch
 from console.events.world import World
 from offerflow.runtime.store.debugging import current_flags
+
+SORTED = 100_000
+"""How many past events are put in order at once."""
 
 
 @click.command()
@@ -57,7 +62,7 @@ def tail(
         raise click.UsageError("--no-follow shows what is there already: say --since when")
     with ExitStack() as closing_all:
         settings = settings_of(directory)
-        engine = closing_all.enter_context(store_if_named(settings))
+        engine = closing_all.enter_context(store_if_there(settings))
         live = closing_all.enter_context(live_of(settings, show_pii=show_pii))
 
         def wanted() -> Wanted:
@@ -66,20 +71,24 @@ def tail(
 
         earlier = None if engine is None else Earlier(engine)
         watch = closing_all.enter_context(
-            closing(Watch(live, wanted, since_ms=since, follow=not no_follow, earlier=earlier))
+            closing(
+                Watch(
+                    live, wanted, since_ms=_began() if since is None else since, follow=not no_follow, earlier=earlier
+                )
+            )
         )
         _say(live.world, sources, events, watching=not no_follow)
-        show(live, watch, limit, verdicts=verdicts, output=output)
+        show(live, watch, limit, verdicts=verdicts, output=output, follow=not no_follow)
 
 
-def show(live: Live, watch: Watch, limit: int | None, *, verdicts: bool, output: str) -> None:
+def show(live: Live, watch: Watch, limit: int | None, *, verdicts: bool, output: str, follow: bool) -> None:
     """Print what comes, until ``limit`` or an interrupt, which is how one ends it."""
     if output == "table" and sys.stdout.isatty():
         click.echo(click.style(header(), bold=True))
     try:
-        for number, verdict in enumerate(watch, start=1):
+        for number, verdict in enumerate(watch if follow else _in_time(watch), start=1):
             if output == "json":
-                print_json(row_of(live.world, verdict, whole=verdicts))
+                click.echo(as_json(row_of(live.world, verdict, whole=verdicts)))
             else:
                 print_event(live.world, verdict, verdicts=verdicts)
             if number == limit:
@@ -94,6 +103,18 @@ def print_event(world: World, verdict: Verdict, *, verdicts: bool) -> None:
     if verdicts:
         for text in comparison(compare(world, verdict)):
             click.echo(text)
+
+
+def _in_time(watch: Iterable[Verdict]) -> Iterator[Verdict]:
+    """In the order in which they were received, as far as memory reaches: topics are read in none among each other."""
+    left = iter(watch)
+    while some := list(islice(left, SORTED)):
+        yield from sorted(some, key=lambda verdict: verdict.received_at)
+
+
+def _began() -> int:
+    """When this command was typed: what is sent while it starts is to be seen too."""
+    return int(psutil.Process().create_time() * 1000)
 
 
 def _flags(engine: Engine | None) -> frozenset[tuple[str, str]]:

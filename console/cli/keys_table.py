@@ -67,7 +67,7 @@ def print_keys(found: Sequence[Mapping[str, Any]]) -> None:
         used = "" if "last_used_at" not in one else ago(parse_time(last)) if last else "never"
         rows.append((one["id"], one["source"], one["kind"], used, ends, one["created_at"], one["label"], _terms(one)))
     columns = ("id", "source", "kind", "last used", "ends", "created", "label", "only")
-    print_fitting(columns, rows, ("created", "kind", "label"))
+    print_fitting(columns, rows, ("created",), below=2)
 
 
 def _terms(one: Mapping[str, Any]) -> str:

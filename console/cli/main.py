@@ -28,7 +28,7 @@ COMMANDS = {
     ),
     "state": Command("console.cli.state:state", "Show where states stand, adopt what workers refuse, fold anew."),
     "topics": Command("console.cli.topics:topics", "Create and check the topics of a deployment."),
-    "keys": Command("console.cli.keys:keys", "Create ingest keys."),
+    "keys": Command("console.cli.keys:keys", "Create, replace and limit the keys of senders."),
     "offers": Command("console.cli.offers:offers", "Look at offers, pause and hold them, enter users, see results."),
     "rewards": Command("console.cli.rewards:rewards", "List rewards, say that they were paid out, take them back."),
     "history": Command("console.cli.history:history", "Show how far the store of what happened is, or fill it again."),

@@ -12,10 +12,11 @@ import click
 
 from console.cli.options import Duration, dir_option, output_option, yes_option
 from console.cli.output import Progress, print_json, print_table, progress
+from console.plan.catalog import read_catalog
 from console.stack import client, ready, stopping
 from console.stack.cluster import MOST_BROKERS
 from console.stack.failure import StackFailed
-from console.stack.files import StackFiles, Wanted
+from console.stack.files import StackFiles, State, Wanted
 from offerflow.runtime.errors import DependencyDown, OfferflowError, TryAgain
 from offerflow.runtime.settings import Settings
 
@@ -60,7 +61,11 @@ def up(
         if output == "json":
             print_json(described)
         else:
-            print_table(("what", "where"), _where(described))
+            print_table(("what", "where"), _where(described, state))
+        if not read_catalog(client.connect(files)).head.serial:
+            click.echo(
+                "The event plan is empty: `offerflow apply schemas/events` puts the standard one in force.", err=True
+            )
         if detach:
             return
         _stay(files, wanted, process)
@@ -75,9 +80,9 @@ def up(
         raise
 
 
-def _where(described: dict[str, Any]) -> list[tuple[str, str]]:
+def _where(described: dict[str, Any], state: State) -> list[tuple[str, str]]:
     rows = [(name, str(value)) for name, value in described.items() if value and name != "metrics"]
-    return [*rows, *(("metrics", url) for url in described["metrics"])]
+    return [*rows, *((f"metrics of {one.name}", f"{one.url}/metrics") for one in state.programs if one.url)]
 
 
 def _stop_on_signals() -> None:

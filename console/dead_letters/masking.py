@@ -11,7 +11,7 @@ import msgspec
 
 from schemas.cloudevents import PREFIX
 from schemas.dead_letter import StoredLetter
-from schemas.personal import fields_in, holds_pii
+from schemas.personal import SPELLINGS, fields_in, holds_pii
 from schemas.plan import Plan
 from schemas.violations import HIDDEN as UNTOLD
 
@@ -46,6 +46,7 @@ def personal_in(plan: Plan) -> Personal:
     names = {field["name"] for field in fields if field.get("pii")}
     if not names:
         return NOTHING
+    names |= {SPELLINGS[name] for name in names & SPELLINGS.keys()}
     holders = {field["name"] for field in fields if holds_pii(field.get("type"))}
     others = {field["name"] for field in fields} - names - holders
     return Personal(frozenset(names | {ENCODED}), frozenset(holders), frozenset(others))

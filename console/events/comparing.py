@@ -6,16 +6,14 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from console.dead_letters.document import Unreadable, read_document
-from console.dead_letters.masking import HIDDEN, Personal, mask
-from console.events.arrivals import Arrival
+from console.dead_letters.masking import HIDDEN, Personal
+from console.events.hiding import hidden_document, hiding
+from console.events.sent import ABSENT, Sent, Unreadable, read_sent
 from console.events.stored import Stored
 from console.events.verdicts import Verdict
 from console.events.world import World
 from schemas.announce import rfc3339
-from schemas.envelope import Undecodable
 from schemas.plan import EventSchema
-from schemas.raw import is_framed, read
 from schemas.values import parse_time
 
 STRIPPED, CONVERTED, DEFAULT, PII = "stripped", "converted", "default", "pii, not stored"
@@ -23,14 +21,6 @@ CORRECTED, ARRIVED, RENAMED, EXTRA = "clock corrected", "time of arrival", "rena
 MADE, GIVEN = "made", "given"
 """How a stored value came to differ. ``made``: the sender gave no id; ``given``: by the key or the topic."""
 _STEP = re.compile(r"[^.\[\]]+")
-
-
-class _Absent:
-    def __repr__(self) -> str:
-        return "ABSENT"
-
-
-ABSENT = _Absent()
 
 
 class Line(NamedTuple):
@@ -53,84 +43,35 @@ class Compared(NamedTuple):
     unread: str | None
 
 
-class _Sent(NamedTuple):
-    body: Any
-    event: Any = ABSENT
-    user_id: Any = ABSENT
-    anonymous_id: Any = ABSENT
-    event_id: Any = ABSENT
-    time: Any = ABSENT
-    source: Any = ABSENT
-    properties: Mapping[str, Any] = {}
-
-
 def compare(world: World, verdict: Verdict) -> Compared:
     """Never raises for what somebody sent."""
     everything = world.everything_personal
     stored = verdict.stored
     unread: str | None = None
-    sent = _Sent(ABSENT)
+    sent = Sent(ABSENT)
     if verdict.arrival is None:
         unread = "the raw record was not read"
     else:
         try:
-            sent = _sent(world, verdict.arrival)
+            sent = read_sent(world, verdict.arrival)
         except Unreadable as error:
             unread = f"the raw record {error}"
     properties = {} if stored is None else stored.properties()
-    # What no plan can be laid upon may have personal data anywhere.
-    body = mask(sent.body, world.personal) if sent.body is not ABSENT else None
+    hide = hiding(world, stored)
     lines = _properties(sent.properties, properties, stored, everything) if unread is None or stored else []
     if verdict.letter is not None:
         lines = _blamed(lines, verdict)
-    shown = _shown(lines, sent.properties, properties, world.personal)
+    left, right = dict(_leaves(hide(sent.properties))), dict(_leaves(hide(properties)))
+    shown = [
+        line._replace(sent=_masked(line.path, line.sent, left), stored=_masked(line.path, line.stored, right))
+        for line in lines
+    ]
     meta = [] if unread is not None and stored is None else _meta(sent, stored, known=unread is None)
-    whole = None if stored is None else {"meta": stored.meta, **mask(properties, world.personal)}
-    return Compared(meta, shown, body, whole, unread)
+    whole = None if stored is None else {"meta": stored.meta, **hide(properties)}
+    return Compared(meta, shown, hidden_document(world, sent.body, hide), whole, unread)
 
 
-def _sent(world: World, arrival: Arrival) -> _Sent:
-    """Raises Unreadable."""
-    document = read_document(arrival.value, arrival.headers, world.plan, world.our_id)
-    if is_framed(arrival.value):
-        meta, properties = document.body["meta"], {k: v for k, v in document.body.items() if k != "meta"}
-        return _Sent(
-            document.body, arrival.event, meta["user_id"], meta["anonymous_id"], meta["event_id"] or ABSENT,
-            meta["time"], meta["source"] or ABSENT, properties,
-        )  # fmt: skip
-    try:
-        envelope = read(arrival.value, arrival.headers)
-    except Undecodable:
-        return _Sent(document.body, **_readable(document.body))
-    properties = envelope.properties or {}
-    if envelope.type == "alias" and envelope.previous_id is not None:
-        properties = {**properties, "previous_id": envelope.previous_id}
-    via = document.body.get("via") if isinstance(document.body, Mapping) else None
-    time = via.get("time") if isinstance(via, Mapping) else None
-    name = envelope.event if envelope.type in (None, "track") else f"({envelope.type})"
-    return _Sent(
-        document.body, name, _given(envelope.user_id), _given(envelope.anonymous_id), _given(envelope.event_id),
-        _given(envelope.time if time is None else time), _given(envelope.source), properties,
-    )  # fmt: skip
-
-
-def _given(value: Any) -> Any:
-    return ABSENT if value is None else value
-
-
-def _readable(body: Any) -> dict[str, Any]:
-    """What an object that is no envelope says all the same."""
-    if not isinstance(body, Mapping):
-        return {}
-    properties = body.get("properties")
-    names = ("event", "user_id", "anonymous_id", "event_id", "time", "source")
-    return {
-        **{name: body[name] for name in names if name in body},
-        "properties": properties if isinstance(properties, Mapping) else {},
-    }
-
-
-def _meta(sent: _Sent, stored: Stored | None, *, known: bool) -> list[Line]:
+def _meta(sent: Sent, stored: Stored | None, *, known: bool) -> list[Line]:
     if stored is None:
         return [Line(name, getattr(sent, name), ABSENT) for name in
                 ("event", "user_id", "anonymous_id", "event_id", "time", "source")
@@ -153,10 +94,16 @@ def _differs(sent: Any, stored: Any) -> str:
 
 
 def _time(sent: Any, stored: int) -> str:
+    """Protocols write times in several forms: text without an offset is UTC, and numbers may be seconds."""
     if sent is ABSENT:
         return ARRIVED
-    moment = parse_time(sent) if isinstance(sent, str) else sent
-    return "" if moment == stored or not isinstance(moment, int) else CORRECTED
+    meant: list[float | None] = [None]
+    if isinstance(sent, str):
+        meant = [parse_time(sent) or parse_time(f"{sent}Z")]
+    elif isinstance(sent, int | float):
+        meant = [sent, sent * 1000]
+    same = any(moment is None or abs(moment - stored) < 1 for moment in meant)
+    return "" if same else CORRECTED
 
 
 def _properties(
@@ -217,19 +164,6 @@ def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
             yield from _leaves(item, f"{path}[{place}]")
     else:
         yield path, value
-
-
-def _shown(
-    lines: list[Line], sent: Mapping[str, Any], stored: Mapping[str, Any], personal: Personal
-) -> list[Line]:  # fmt: skip
-    """With what is personal hidden."""
-    if not personal.names:
-        return lines
-    left, right = dict(_leaves(mask(sent, personal))), dict(_leaves(mask(stored, personal)))
-    return [
-        line._replace(sent=_masked(line.path, line.sent, left), stored=_masked(line.path, line.stored, right))
-        for line in lines
-    ]
 
 
 def _masked(path: str, value: Any, leaves: Mapping[str, Any]) -> Any:

@@ -18,17 +18,23 @@ from schemas.dead_letter import StoredLetter
 K = TypeVar("K")
 V = TypeVar("V")
 MOST = 20_000
-"""How many of each are remembered."""
+"""How many arrivals, and how many verdicts that were told, are remembered."""
+KEYS = 10 * MOST
+"""The same of what is only a key."""
 Joins = tuple[str, int]
 
 
 class _Newest(OrderedDict[K, V], Generic[K, V]):
-    """The newest MOST by when they were put in."""
+    """The newest ones by when they were put in."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self._most = most
 
     def put(self, key: K, value: V) -> None:
         self[key] = value
         self.move_to_end(key)
-        if len(self) > MOST:
+        if len(self) > self._most:
             self.popitem(last=False)
 
 
@@ -39,10 +45,10 @@ class Joiner:
         self._arrived: OrderedDict[Where, tuple[Arrival, float]] = OrderedDict()
         self._by_id: dict[Joins, deque[Where]] = {}
         self._early: OrderedDict[Joins, deque[tuple[Stored, float]]] = OrderedDict()
-        self._told: _Newest[Where, None] = _Newest()
-        self._late: _Newest[Joins, None] = _Newest()
-        self._journal: _Newest[tuple[int, int], Verdict] = _Newest()
-        self._ids: _Newest[tuple[str, str], Stored] = _Newest()
+        self._told: _Newest[Where, None] = _Newest(KEYS)
+        self._late: _Newest[Joins, None] = _Newest(KEYS)
+        self._journal: _Newest[tuple[int, int], Verdict] = _Newest(MOST)
+        self._ids: _Newest[tuple[str, str], Stored] = _Newest(MOST)
         self._waiting: set[Where] = set()
 
     @property
@@ -54,9 +60,17 @@ class Joiner:
         """Journal records whose arrival was not read yet."""
         return len(self._early)
 
+    @property
+    def ahead(self) -> int:
+        """Outcomes of all kinds whose arrival was not read yet."""
+        return len(self._early) + len(self._told)
+
     def arrive(self, arrival: Arrival, now: float) -> Verdict | None:
         joins = arrival.joins
-        if arrival.where in self._told or (joins is not None and joins in self._late):
+        if arrival.where in self._told:
+            del self._told[arrival.where]
+            return None
+        if joins is not None and joins in self._late:
             return None
         if joins is not None:
             early = self._early.get(joins)
@@ -88,8 +102,10 @@ class Joiner:
         if original is None:
             before = self._journal.get((letter.partition, letter.offset))
             return Verdict(letter.reason, before.arrival if before else None, stored, letter)
-        self._told.put(where, None)
-        return Verdict(letter.reason, self._take(where) or original, None, letter)
+        arrived = self._take(where)
+        if arrived is None:
+            self._told.put(where, None)
+        return Verdict(letter.reason, arrived or original, None, letter)
 
     def pendings(self, older_than: float) -> list[Arrival]:
         """Arrivals without a verdict that came before that time, the oldest first."""

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from typing import Any
 
-from console.events.comparing import ABSENT, Compared, Line, compare
+import msgspec
+
+from console.events.comparing import Compared, Line, compare
+from console.events.sent import ABSENT
 from console.events.verdicts import Verdict
 from console.events.world import World
 from schemas.announce import rfc3339
@@ -34,6 +39,17 @@ def row_of(world: World, verdict: Verdict, *, whole: bool) -> dict[str, Any]:
     if whole:
         row |= compared_row(compare(world, verdict))
     return row
+
+
+def as_json(row: Any) -> str:
+    """One line, whatever somebody sent: numbers of any size, half characters. For a terminal nothing but ASCII, since
+    it takes some characters for commands."""
+    if sys.stdout.isatty():
+        return json.dumps(row, separators=(",", ":")).replace("\x7f", "\\u007f")
+    try:
+        return msgspec.json.encode(row).decode()
+    except (OverflowError, UnicodeEncodeError):
+        return json.dumps(row, separators=(",", ":"))
 
 
 def compared_row(compared: Compared) -> dict[str, Any]:

@@ -125,8 +125,11 @@ class Watch:
         """What is due: catch up on the catalog, and say what became of those without an outcome."""
         follower, joiner, live = self._follower, self._joiner, self._live
         raw_to, outcomes_to = follower.complete_to(live.raw_places), follower.complete_to(live.outcome_places)
-        # One side must not run away from the other while both have much to catch up on.
-        follower.hold(live.raw_places, held=joiner.pending > MOST // 2 and now - outcomes_to > LOOK_S)
+        # Neither side may run away from the other while there is much to catch up on; one of them must always move.
+        raw_ahead = joiner.pending > MOST // 2 and now - outcomes_to > LOOK_S
+        outcomes_ahead = joiner.ahead > MOST // 2 and now - raw_to > LOOK_S
+        follower.hold(live.raw_places, held=raw_ahead and not outcomes_ahead)
+        follower.hold(live.outcome_places, held=outcomes_ahead and not raw_ahead)
         yield from self._kept(joiner.unmatched(min(now, raw_to) - EARLY_S))
         if now - self._looked < LOOK_S:
             return

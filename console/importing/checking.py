@@ -156,7 +156,15 @@ class _Check:
 
 
 def _rejected(file: File, row: Row, problem: Problem, message: str) -> bytes:
-    told = {"file": file.path.name, "line": row.line, "reason": problem.reason, "message": message, "row": row.fields}
+    told: dict[str, Any] = {
+        "file": file.path.name,
+        "line": row.line,
+        "reason": problem.reason,
+        "message": message,
+        "row": row.fields,
+    }
+    if row.text:
+        told["text"] = True
     return msgspec.json.encode(told, enc_hook=str) + b"\n"
 
 

@@ -24,7 +24,7 @@ TOPIC = "raw.import"
 
 class Judge:
     """``topic`` is where imports go, ``channel`` the full name of the topic on which the source's events come in, which
-    counts as their origin. ``received_ms`` is when the import received them."""
+    counts as their origin. ``topic_id`` is Kafka's own. ``received_ms`` is when the import received them."""
 
     def __init__(self, settings: Settings, catalog: Catalog, source_id: str, received_ms: int) -> None:
         sources = sources_of(settings, catalog)
@@ -35,6 +35,7 @@ class Judge:
         channels = channels_of(settings, Admin(settings), sources)
         if self.topic not in channels:
             raise KafkaDown(f"Kafka has no topic {self.topic}; run `offerflow topics create`")
+        self.topic_id = channels[self.topic].topic_id
         self.received_ms = received_ms
         self.stripped: Counter[str] = Counter()
         """How many properties that the plan does not have were left out, by event."""

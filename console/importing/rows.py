@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ _ENDINGS: dict[str, Format] = {
 _MOST = 2 * MAX_RAW_BYTES
 """Bytes of a line: more cannot be an event, and nobody wants a file without line ends in memory."""
 _ROWS = 2000
+_REJECT = {"file", "line", "reason", "message", "row"}
 
 
 class Unreadable(OfferflowError):
@@ -69,6 +71,8 @@ def _csv(path: Path, delimiter: str, read: Read) -> Iterator[Row]:
             raise Unreadable(f"{path}:1: the header is not CSV: {error}") from None
         if not header:
             raise Unreadable(f"{path}: there is no header; expected the names of the columns in the first line")
+        if not _is_text("".join(header)):
+            raise Unreadable(f"{path}:1: the header is not UTF-8; save the file as UTF-8")
         repeated = sorted({name for name in header if header.count(name) > 1})
         if repeated:
             raise Unreadable(f"{path}:1: the header names {', '.join(map(repr, repeated))} more than once")
@@ -79,7 +83,8 @@ def _csv(path: Path, delimiter: str, read: Read) -> Iterator[Row]:
             except StopIteration:
                 return
             except csv.Error as error:
-                yield Row(line, {}, f"not CSV: {error}")
+                last = reader.line_num
+                yield Row(line, {}, f"not CSV: {error}" + (f" (lines {line} to {last})" if last > line else ""))
                 continue
             if not cells:
                 continue
@@ -107,9 +112,18 @@ def _json_lines(path: Path, read: Read) -> Iterator[Row]:
                 yield Row(line, {}, f"a line of more than {_MOST} bytes")
             elif text.strip():
                 try:
-                    yield Row(line, decode(text.decode("utf-8-sig" if line == 1 else "utf-8")))
+                    fields = decode(text.decode("utf-8-sig" if line == 1 else "utf-8"))
+                    yield _set_aside(line, fields) or Row(line, fields)
                 except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
                     yield Row(line, {}, f"expected a JSON object: {error}")
+
+
+def _set_aside(line: int, fields: dict[str, Any]) -> Row | None:
+    """The row that an earlier import set aside with a reason, mended by now."""
+    inside = fields.get("row")
+    if fields.keys() - {"text"} != _REJECT or not isinstance(inside, dict):
+        return None
+    return Row(line, inside, text=fields.get("text") is True and all(isinstance(one, str) for one in inside.values()))
 
 
 def _parquet(path: Path, read: Read) -> Iterator[Row]:
@@ -161,6 +175,6 @@ def _lines(binary: IO[bytes], raw: IO[bytes], read: Read) -> Iterator[bytes | No
                 yield None
             else:
                 yield line
-    except (gzip.BadGzipFile, EOFError) as error:
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise Unreadable(f"not whole gzip data: {error}") from None
     read(raw.tell())

@@ -30,12 +30,14 @@ _BOUNDS = Bounds(records=2 * CHUNK * _WAITING, bytes=512 * 1024 * 1024, delivery
 
 class Mark(msgspec.Struct):
     """How far an import came: ``sent`` of ``total`` events are in Kafka, in the order in which they are sorted.
-    ``digest`` is that of what is imported, ``received_ms`` when the first attempt began."""
+    ``digest`` is that of what is imported, ``received_ms`` when the first attempt began, ``topic_id`` that of
+    the topic that has them."""
 
     digest: str
     received_ms: int
     total: int
     sent: int = 0
+    topic_id: str = ""
 
 
 class Interrupted(TryAgain):
@@ -109,7 +111,7 @@ class _Sender:
 
     def submit(self, records: list[Record]) -> None:
         """Raises the first error of what was sent before."""
-        while len(self._waiting) >= _WAITING:
+        while self._waiting and (len(self._waiting) >= _WAITING or self._waiting[0].done.is_set()):
             self._await_first()
         chunk = _Chunk(len(records))
         while True:

@@ -45,7 +45,7 @@ def find(catalog: Catalog, wanted: str) -> Key:
     matching = [key for name, key in catalog.keys.items() if digest and name.startswith(digest)]
     if len(matching) == 1:
         return matching[0]
-    reason = "no key here has this id" if not matching else f"{len(matching)} keys begin with this id"
+    reason = f"{len(matching)} keys begin with this id" if matching else "no key here has this id (any more?)"
     raise OfferflowError(f"{reason}; `offerflow keys list` shows the ids of all")
 
 
@@ -102,8 +102,9 @@ def _check_room(catalog: Catalog, source: str, now: int) -> None:
     if len(active) >= ACTIVE_PER_SOURCE:
         ids = ", ".join(sorted(key.id for key in active))
         raise OfferflowError(
-            f"{source} has {len(active)} active keys already ({ids}); revoke one that is not used any more"
-            " (`offerflow keys list` tells)"
+            f"{source} has {len(active)} active keys already ({ids}), and a source has at most {ACTIVE_PER_SOURCE}:"
+            " revoke one that is not used any more (`offerflow keys list` tells), rotate with `--grace 0s`, which ends"
+            " the old key at once, or declare a source of its own for the other purpose"
         )
 
 

@@ -1,1 +1,2 @@
-"""The history: folds outputs into the relational store, so that people and systems can ask what was decided."""
+"""The history: folds topics into the relational store, so that people and systems can ask what arrived and what was
+decided."""

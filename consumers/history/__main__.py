@@ -10,6 +10,9 @@ from offerflow.runtime.program import Program
 from offerflow.runtime.settings import load_settings
 from offerflow.runtime.store.engine import open_store
 
+CACHE_MB = 32
+"""The newest segments of the index's ids, which every batch writes to all over."""
+
 
 def main() -> int:
     try:
@@ -21,7 +24,7 @@ def main() -> int:
         return error.exit_code
 
     def session() -> None:
-        engine = open_store(settings)
+        engine = open_store(settings, CACHE_MB)
         try:
             HistoryStage(settings, program, engine).run()
         finally:

@@ -11,7 +11,7 @@ import fastavro
 import msgspec
 
 from offerflow.runtime.kafka.consumer import Record
-from offerflow.runtime.store.events import EventRow
+from offerflow.runtime.store.events import EventRow, shown_name
 from offerflow.runtime.store.outcomes import storable
 from offerflow.runtime.topics import CHANNELS
 from schemas.codec import FIRST_EVENT_ID, FRAME, META, plain_times, schema_id_of
@@ -47,13 +47,13 @@ class JournalReader:
         if name is None:
             if schema_id < FIRST_EVENT_ID:
                 return
-            name = self._names[schema_id] = self._name_of(schema_id)
+            name = self._names[schema_id] = shown_name(self._name_of(schema_id))
         meta = _meta_of(value)
         user_id, anonymous_id = meta["user_id"], meta["anonymous_id"]
         into.append(EventRow(
             0, record.partition(), record.offset(), 0, storable(meta["event_id"]), name,
             None if user_id is None else storable(user_id), None if anonymous_id is None else storable(anonymous_id),
-            meta["time"], meta["received_at"], storable(meta["source"]), meta["origin"], None,
+            meta["time"], meta["received_at"], shown_name(meta["source"]), meta["origin"], None,
         ))  # fmt: skip
 
 
@@ -79,9 +79,9 @@ class LetterReader:
         else:
             channel = raw
         into.append(EventRow(
-            1, record.partition(), record.offset(), 0, who.event_id, _text(letter.event), who.user_id,
-            who.anonymous_id, who.time if who.said else received_at, received_at, _text(letter.source),
-            CHANNELS.get(channel), letter.reason, storable(raw), letter.partition, letter.offset,
+            1, record.partition(), record.offset(), 0, who.event_id, _name(letter.event), who.user_id,
+            who.anonymous_id, who.time if who.said else received_at, received_at, _name(letter.source),
+            CHANNELS.get(channel), letter.reason, shown_name(raw), letter.partition, letter.offset,
         ))  # fmt: skip
 
 
@@ -147,11 +147,11 @@ def _who_framed(letter: StoredLetter) -> _Who:
 def _id(value: Any) -> str | None:
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
-    return _text(value[:MAX_ID]) if isinstance(value, str) and value else None
+    return storable(value[:MAX_ID]) if isinstance(value, str) and value else None
 
 
-def _text(value: str | None) -> str | None:
-    return None if value is None else storable(value)
+def _name(value: str | None) -> str | None:
+    return None if value is None else shown_name(value)
 
 
 def _moment(value: Any) -> int | None:

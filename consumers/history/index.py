@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from sqlalchemy import Engine
 
 from consumers.history.arrivals import Rows
+from offerflow.runtime.errors import Disturbed
 from offerflow.runtime.kafka.admin import Admin, Place
 from offerflow.runtime.settings import Settings
 from offerflow.runtime.store import outcomes
@@ -21,7 +22,6 @@ from offerflow.runtime.store.events import (
     mark_events_complete,
     remove_ended,
     remove_events,
-    remove_partition,
 )
 from offerflow.runtime.store.positions import move
 from offerflow.runtime.store.transactions import reading, writing
@@ -30,6 +30,8 @@ DAY_S = 86_400
 TRIM_EVERY_S = 600.0
 AT_ONCE = 5_000
 """Rows removed in one transaction: others who write wait for it."""
+_ALL = 1 << 62
+"""Beyond every offset."""
 
 
 class EventIndex:
@@ -48,12 +50,17 @@ class EventIndex:
         return []
 
     def write(self, batch: Rows, before: Mapping[Place, Position], after: Mapping[Place, Position]) -> None:
-        """Raises Disturbed, having written nothing, if one of the positions is not where it was ``before``."""
+        """Raises Disturbed, having added nothing, if one of the positions is not where it was ``before``, and while
+        there are rows of a topic that was made anew since: their offsets mean something else now."""
+        anew = [place for place in after if place in before and before[place].topic_id != after[place].topic_id]
+        for topic, partition in anew:
+            with writing(self._engine) as connection:
+                mine = event_positions(connection, self.topics).get((topic, partition)) == before[topic, partition]
+                gone = remove_events(connection, self.topics[topic], partition, _ALL, AT_ONCE) if mine else 0
+            if gone == AT_ONCE:
+                raise Disturbed(f"{topic}/{partition} was made anew; removing what is here of the one before")
         with writing(self._engine) as connection:
             move(connection, outcomes.positions, before, after)
-            for place, position in after.items():
-                if place in before and before[place].topic_id != position.topic_id:
-                    remove_partition(connection, self.topics[place[0]], place[1])
             add_events(connection, batch)
 
     def mark_complete(self, ends: Mapping[Place, int]) -> bool:

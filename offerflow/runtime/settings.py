@@ -74,7 +74,7 @@ class FuseSettings(BaseModel):
 
 
 class StoreSettings(BaseModel):
-    """The relational store of reward lists and deliveries, as an SQLAlchemy URL: a file of SQLite unless told
+    """The relational store of history and deliveries, as an SQLAlchemy URL: a file of SQLite unless told
     otherwise, ``postgresql+psycopg://…`` where several machines share it. The local stack sets its own."""
 
     model_config = ConfigDict(extra="forbid")

@@ -20,7 +20,7 @@ from producers.ingest import cors
 from producers.ingest.adapters.protocol import Adapter, RawEvent
 from producers.ingest.answers import Answer, Refusal, plain_refusal, unavailable, wrong_method
 from producers.ingest.api.serving import Api, allowed, not_for
-from producers.ingest.gate import Gate
+from producers.ingest.gate import Gate, WrongKey
 from producers.ingest.intake import Intake
 from producers.ingest.keyring import Source, bearer_key
 from producers.ingest.limits import Limits
@@ -34,11 +34,13 @@ Headers = Mapping[bytes, bytes]
 
 
 class _Said(NamedTuple):
-    """An answer, and what is counted with it: in whose words it is, and of which source the key was."""
+    """An answer, and what is counted with it: in whose words it is, of which source the key was, and whether it was
+    none."""
 
     answer: Answer
     protocol: str = "none"
     source: str = ""
+    wrong_key: bool = False
 
 
 class _Taken(NamedTuple):
@@ -96,6 +98,8 @@ class IngestApp:
             said = _refused(routed[0].adapter, refusal) if routed else _Said(plain_refusal(refusal))
         self._count(said)
         ingest_request_seconds.observe(time.perf_counter() - start)
+        if said.wrong_key:
+            await self._gate.hold_back((scope.get("client") or ("",))[0])
         extra = cors.headers_for(headers) if b"origin" in headers else ()
         await _send(said.answer, send, extra, body=scope["method"] != "HEAD")
 
@@ -111,7 +115,7 @@ class IngestApp:
             return _refused(adapter, request)
         if serving[1:]:
             adapter = next((one for one in serving if one.claims(request)), serving[-1])
-        taken = await self._take(adapter, request, scope)
+        taken = await self._take(adapter, request)
         if isinstance(taken, _Said):
             return taken
         del request
@@ -121,8 +125,8 @@ class IngestApp:
             return _refused(adapter, refusal, taken.source.id)
         return _Said(adapter.accepted(taken.events), adapter.name, taken.source.id)
 
-    async def _take(self, adapter: Adapter, request: Request, scope: Message) -> _Taken | _Said:
-        source = await self._source(adapter.key, request, scope)
+    async def _take(self, adapter: Adapter, request: Request) -> _Taken | _Said:
+        source = self._source(adapter.key, request)
         if isinstance(source, Refusal):
             return _refused(adapter, source)
         events = adapter.read(request, source)
@@ -132,20 +136,17 @@ class IngestApp:
             return _refused(adapter, events, source.id)
         if not events:
             return _Said(adapter.accepted(events), adapter.name, source.id)
-        verdict = await self._gate.refusal(events, source, request)
+        verdict = self._intake.too_large(events) or await self._gate.refusal(events, source, request)
         if isinstance(verdict, Answer):
             return _Said(verdict, adapter.name, source.id)
         if verdict is not None:
             return _refused(adapter, verdict, source.id)
         return _Taken(source, events, self._intake.records(events, source, request))
 
-    async def _source(
-        self, key_of: Callable[[Request], str | Refusal], request: Request, scope: Message
-    ) -> Source | Refusal:
+    def _source(self, key_of: Callable[[Request], str | Refusal], request: Request) -> Source | Refusal:
         if self._readiness.why is not None:
             return unavailable("not ready: waiting for Kafka and the catalog; nothing was taken, send it again", 2)
-        client = scope.get("client")
-        return await self._gate.source(key_of(request), request, client[0] if client else "")
+        return self._gate.source(key_of(request), request)
 
     def _other_method(self, routed: Sequence[Routed], scope: Message, headers: Headers) -> _Said:
         methods = sorted({method for _, methods in routed for method in methods})
@@ -167,9 +168,9 @@ class IngestApp:
         request = await read_request(scope, headers, receive, self._body_limit, self._room)
         if isinstance(request, Refusal):
             return _Said(plain_refusal(request), self._api.name)
-        source = await self._source(_bearer, request, scope)
+        source = self._source(_bearer, request)
         if isinstance(source, Refusal):
-            return _Said(plain_refusal(source), self._api.name)
+            return _Said(plain_refusal(source), self._api.name, "", isinstance(source, WrongKey))
 
         async def publish(event: RawEvent) -> Refusal | None:
             return await self._intake.publish(self._intake.records([event], source, request))
@@ -190,7 +191,7 @@ class IngestApp:
 
 
 def _refused(adapter: Adapter, refusal: Refusal, source: str = "") -> _Said:
-    return _Said(adapter.refused(refusal), adapter.name, source)
+    return _Said(adapter.refused(refusal), adapter.name, source, isinstance(refusal, WrongKey))
 
 
 def _bearer(request: Request) -> str | Refusal:

@@ -28,8 +28,11 @@ T = TypeVar("T")
 _BOM = b"\xef\xbb\xbf"
 _GZIP = b"\x1f\x8b"
 _BYTE = re.compile(r"\(byte (\d+)\)")
+_LONG = 512 * 1024
+_FIELDS = 100
+_COPIED = 4
 _BASE64 = re.compile(rb"[A-Za-z0-9+/=_\s-]+")
-_TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*"|-?Infinity\b|NaN\b', re.DOTALL)
+_TOKENS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?+|(-?Infinity\b|NaN\b)', re.DOTALL)
 _HIGH, _LOW = rb"\\u[dD][89abAB][0-9a-fA-F]{2}", rb"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 _ESCAPES = re.compile(_HIGH + _LOW + rb"|(" + _HIGH + rb"|" + _LOW + rb")|\\.", re.DOTALL)
 _decode_list = msgspec.json.Decoder(list[Raw]).decode
@@ -55,8 +58,8 @@ def json_of(body: bytes, limits: Limits) -> bytes | Refusal:
 
 
 def form_field(body: bytes, name: bytes) -> bytes | None:
-    """A field of a body in the form ``a=b&c=d``, decoded; None without one."""
-    for pair in body.split(b"&"):
+    """One of the first fields of a body in the form ``a=b&c=d``, decoded; None without one."""
+    for pair in body.split(b"&", _FIELDS):
         key, equals, value = pair.partition(b"=")
         if equals and key.strip() == name:
             return unquote_to_bytes(value.replace(b"+", b" "))
@@ -80,10 +83,11 @@ def tolerant(decode: Callable[[bytes], T], text: bytes, forms: str, limits: Limi
 
     Half a surrogate pair, which JavaScript makes of a text cut within an emoji, becomes U+FFFD; NaN and the infinities,
     which Python writes, become null. A refusal would make the client drop every event of its batch for one of them.
+    Bodies over half a megabyte, which hardly any client sends, are not mended.
     """
     result = decoded(decode, text, forms, limits)
     if isinstance(result, Refusal) and result.error == "malformed_json":
-        mended = _TOKENS.sub(_mended, text)
+        mended = _mended(text)
         if mended != text:
             again = decoded(decode, mended, forms, limits)
             return result if isinstance(again, Refusal) and again.error == "malformed_json" else again
@@ -138,6 +142,29 @@ def sized(items: Sequence[Raw], limits: Limits) -> list[bytes] | Refusal:
     )
 
 
+def spread(shared: bytes, items: Sequence[bytes], limits: Limits) -> Refusal | None:
+    """413 or 400 unless ``shared``, JSON that a body says once for all of its events, may be copied into each.
+
+    With it an event is still under the limit of one event, and the copies together are under that of a few bodies:
+    else a small request would become gigabytes.
+    """
+    if not shared:
+        return None
+    limit, longest = limits.event_bytes, max(map(len, items), default=0)
+    if len(shared) + longest > limit:
+        message = f"what the body says for all of its events, {len(shared)} bytes, is part of each, and the largest of"
+        message += f" them, {longest} bytes, then exceeds the limit of {limit} bytes for one event; none was taken"
+        return Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "event_too_large", message, count=len(items))
+    if len(shared) * len(items) > _COPIED * limits.body_bytes:
+        message = f"what the body says for all of its events, {len(shared)} bytes, is too much for {len(items)} of them"
+        message += "; none was taken, send fewer events per request"
+        return Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large", message, count=len(items))
+    if deeper_than(shared, limits.depth):
+        message = f"what the body says for all of its events is nested deeper than {limits.depth} levels"
+        return Refusal(HTTPStatus.BAD_REQUEST, "too_deep", message, count=len(items))
+    return None
+
+
 def malformed(body: bytes, position: int, what: str, forms: str) -> Refusal:
     """400 with the place in the body where JSON ends."""
     before = body[:position]
@@ -180,11 +207,15 @@ def _from_base64(text: bytes) -> bytes:
         return text
 
 
-def _mended(token: re.Match[bytes]) -> bytes:
-    text = token[0]
-    if text[:1] != b'"':
-        return b"null"
-    return _ESCAPES.sub(lambda part: b"\\ufffd" if part[1] else part[0], text) if b"\\u" in text else text
+def _mended(text: bytes) -> bytes:
+    """A long body is left as it is: looking at every token of it would keep other requests waiting."""
+    if len(text) > _LONG:
+        return text
+    if b"\\u" in text:  # escapes are in strings alone
+        text = _ESCAPES.sub(lambda part: b"\\ufffd" if part[1] else part[0], text)
+    if b"NaN" in text or b"Infinity" in text:
+        text = _TOKENS.sub(lambda token: b"null" if token[1] else token[0], text)
+    return text
 
 
 def _not_json(text: bytes, complaint: str, forms: str) -> Refusal:

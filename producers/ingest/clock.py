@@ -28,6 +28,8 @@ def corrected(time: int, sent_at: int | None, received_at: int, *, held: int = H
     - Without ``sent_at`` there is nothing to go by: ``time`` stays.
     - Sent at most ``held`` before it came: a retry explains that, and ``time`` stays, even if the clock is a bit slow.
     - Sent at most five minutes after it came: ``time`` stays, since validation takes what is that little ahead.
+    - Sent minutes before it happened: nobody does that, so it is no time of sending (Go writes the year 1 where it has
+      none), and ``time`` stays, unless it is past ``received_at`` itself.
     - Else the clock is wrong and ``time`` moves by the whole difference, but never past ``received_at``: nothing
       happens after it was received.
 
@@ -39,6 +41,8 @@ def corrected(time: int, sent_at: int | None, received_at: int, *, held: int = H
     behind = received_at - sent_at
     if -HELD_MS <= behind <= held:
         return time
+    if sent_at < time - HELD_MS:
+        return min(time, received_at)
     moved = min(time + behind, received_at)
     return moved if moved in TIMES else time
 

@@ -7,14 +7,17 @@ what of the item has no place in an envelope. Validation does not look at it; pe
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
+from offerflow.runtime.keys import SERVER, WRITE, check_key
 from producers.envelope import mint_id
 from producers.ingest.adapters.protocol import RawEvent
 from producers.ingest.keyring import Source
+from producers.ingest.members import KEYS
 from schemas.envelope import TYPED
 
 
@@ -48,6 +51,8 @@ class Sent(Struct, omit_defaults=True):
 
 
 _encode = msgspec.json.encode
+_WHOLE_KEY = re.compile(rb'(?<!\\)"((?:%b|%b)[0-9A-Za-z]+)"' % (SERVER.encode(), WRITE.encode()))
+_HIDDEN = b'"(key, hidden)"'
 
 
 def raw_event(sent: Sent, source: Source) -> RawEvent:
@@ -58,9 +63,29 @@ def raw_event(sent: Sent, source: Source) -> RawEvent:
         event_id = sent.event_id = mint_id()
     kind = sent.type
     name = TYPED.get(kind, "") if isinstance(kind, str) and kind != "track" else sent.event
+    value = _encode(sent)
+    if any(beginning in value for beginning in KEYS):
+        value = _encode(_without_keys(sent))
     key = as_id(sent.user_id) or as_id(sent.anonymous_id)
-    return RawEvent(str(event_id), key if isinstance(key, str) else "", _encode(sent),
+    return RawEvent(str(event_id), key if isinstance(key, str) else "", value,
                     name if isinstance(name, str) else "")  # fmt: skip
+
+
+def _without_keys(sent: Sent) -> Sent:
+    """Some clients say their key as a property or in the context, and a key is never stored, wherever it came."""
+    sent.properties, sent.context = _hidden(sent.properties), _hidden(sent.context)
+    if isinstance(sent.via, Via) and sent.via.rest is not UNSET:
+        sent.via.rest = {name: _hidden(value) for name, value in sent.via.rest.items()}
+    return sent
+
+
+def _hidden(value: Any) -> Any:
+    """Each text that is a whole key becomes another; what surrounds it stays the bytes it is."""
+    return value if value is UNSET else Raw(_WHOLE_KEY.sub(_unless_key, _encode(value)))
+
+
+def _unless_key(text: re.Match[bytes]) -> bytes:
+    return _HIDDEN if check_key(text[1].decode()) else text[0]
 
 
 def no_object(item: bytes, protocol: str, source: Source) -> RawEvent:

@@ -15,6 +15,12 @@ from producers.ingest.request import Request
 from producers.ingest.strict import Strict
 
 
+class WrongKey(Refusal):
+    """The key that was given is not one."""
+
+    __slots__ = ()
+
+
 class Notes(Protocol):
     """Where it is noted when a key was used: producers.ingest.last_use."""
 
@@ -35,17 +41,20 @@ class Gate:
         """From here on ``used`` hears of every key that opens."""
         self._used = used
 
-    async def source(self, key: str | Refusal, request: Request, address: str) -> Source | Refusal:
-        """Who sends. ``address`` is the client's, which waits longer and longer if it tries wrong keys."""
+    def source(self, key: str | Refusal, request: Request) -> Source | Refusal:
+        """Who sends. WrongKey for a key that is none: ``hold_back`` before answering."""
         if isinstance(key, Refusal):
             return key
         source = self._keys.source_of(key)
         if isinstance(source, Refusal):
-            await self._guesses.hold_back(address)
-            return source
+            return WrongKey(source.status, source.error, source.message, headers=source.headers)
         if self._used is not None:
             self._used.note(source.terms.id, request.received_at)
-        return cors.refusal(request.headers, source) or source
+        return cors.refusal(request.headers, source) or self._quotas.exhausted(source) or source
+
+    async def hold_back(self, address: str) -> None:
+        """Of a client at ``address`` that tried a wrong key. Nothing of its request should be in memory by then."""
+        await self._guesses.hold_back(address)
 
     async def refusal(self, events: Sequence[RawEvent], source: Source, request: Request) -> Refusal | Answer | None:
         """None if all may be taken, which then counts towards the quota of the key."""

@@ -12,7 +12,8 @@ from msgspec import UNSET, Raw, UnsetType
 
 from offerflow.runtime.keys import SERVER, WRITE
 
-_KEYS = (f'"{SERVER}'.encode(), f'"{WRITE}'.encode())
+KEYS = (f'"{SERVER}'.encode(), f'"{WRITE}'.encode())
+"""How the JSON of a text that is a key begins."""
 _MOST = 1 << 63
 
 Fields = dict[str, Raw]
@@ -59,7 +60,7 @@ class Members:
     @property
     def rest(self) -> dict[str, Any] | UnsetType:
         """What nobody asked for, without keys; for ``via.rest``."""
-        rest = {name: raw for name, raw in self._left.items() if not bytes(raw).startswith(_KEYS)}
+        rest = {name: raw for name, raw in self._left.items() if not bytes(raw).startswith(KEYS)}
         return rest or UNSET
 
 

@@ -18,7 +18,10 @@ def marks(events: Sequence[RawEvent], source: Source) -> list[bytes | None] | No
     """For each event what goes into its header ``of-refused``, if anything; None where that is so for none of them."""
     allowed = source.terms.events
     if allowed is None:
-        if not any(event.name.startswith(PREFIX) for event in events):
+        for event in events:  # what nearly every request comes to
+            if event.name.startswith(PREFIX):
+                break
+        else:
             return None
         return [_reserved(event.name) if event.name.startswith(PREFIX) else None for event in events]
     found = [_mark(event.name, allowed, source) for event in events]

@@ -48,16 +48,33 @@ class Quotas:
         self._now = now
         self._buckets: dict[str, _Bucket] = {}
 
+    def exhausted(self, source: Source) -> Refusal | None:
+        """429 if the key may not send even one event now: told before anything of the request is read. Counts none."""
+        if not source.terms.rate:
+            return None
+        return self._over(source, self._bucket(source.terms), 1, 0)
+
     def refusal(self, source: Source, events: int) -> Refusal | None:
         """None if the key may send this many now, which are then counted; else 429 with when to send them again."""
-        terms = source.terms
-        if not terms.rate:
+        if not source.terms.rate:
             return None
-        bucket = self._bucket(terms)
+        bucket = self._bucket(source.terms)
+        refused = self._over(source, bucket, events, events)
+        if refused is None:
+            bucket.left -= events
+        return refused
+
+    def give_back(self, source: Source, events: int) -> None:
+        """What was counted was not taken after all, and will come again."""
+        bucket = self._buckets.get(source.terms.id)
+        if source.terms.rate and bucket is not None:
+            bucket.left = min(bucket.room, bucket.left + events)
+
+    def _over(self, source: Source, bucket: _Bucket, events: int, count: int) -> Refusal | None:
         missing = min(float(events), bucket.room) - bucket.left
         if missing <= 0:
-            bucket.left -= events
             return None
+        terms = source.terms
         ingest_quota_refusals.labels(source.id).inc()
         wait = min(_LONGEST_WAIT, max(1, math.ceil(missing / bucket.rate)))
         return Refusal(
@@ -67,14 +84,8 @@ class Quotas:
             f" has; nothing was taken, send it again in {wait} s. `offerflow keys change {terms.id} --rate …` changes"
             " the quota",
             headers=((b"retry-after", b"%d" % wait),),
-            count=events,
+            count=count,
         )
-
-    def give_back(self, source: Source, events: int) -> None:
-        """What was counted was not taken after all, and will come again."""
-        bucket = self._buckets.get(source.terms.id)
-        if source.terms.rate and bucket is not None:
-            bucket.left = min(bucket.room, bucket.left + events)
 
     def _bucket(self, terms: Terms) -> _Bucket:
         rate = terms.rate / self._processes

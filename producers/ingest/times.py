@@ -11,6 +11,8 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
+from msgspec import UNSET
+
 from schemas.values import TIMES
 
 _is_of_form = re.compile(
@@ -21,6 +23,8 @@ _is_of_form = re.compile(
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY_MS = 24 * 3600 * 1000
+_LONGEST = 64
+_MOST = 1 << 63
 _FIRST, _LAST = TIMES[0], TIMES[-1]
 
 
@@ -37,6 +41,16 @@ def seconds(value: Any) -> int | None:
     if isinstance(value, str):
         return _of_text(value)
     return _of_number(value, 1000)
+
+
+def stamp(value: Any) -> Any:
+    """When a request was sent, as its body says it for all of its events: text or a number of the length of a time.
+    UNSET for everything else, since it is copied into each event."""
+    if isinstance(value, str):
+        return value if len(value) <= _LONGEST else UNSET
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return UNSET
+    return value if -_MOST <= value < _MOST else UNSET
 
 
 def _of_text(text: str) -> int | None:

@@ -9,20 +9,15 @@ from msgspec import Raw
 
 from producers.ingest.members import Fields, as_value
 from producers.ingest.times import milliseconds
+from schemas.personal import SPELLINGS
 
-_NAMES = (
-    ("firstName", "first_name"),
-    ("lastName", "last_name"),
-    ("languageCode", "language"),
-    ("timeZone", "timezone"),
-)
 _TIME = "created_at"
 
 
 def planned(traits: Fields) -> Fields:
     """``traits`` itself where there is nothing to add. When the account was made becomes milliseconds, if it is text
     that is a time of any form, since the plan takes nothing but RFC 3339 with an offset."""
-    more = {ours: traits[theirs] for theirs, ours in _NAMES if theirs in traits and ours not in traits}
+    more = {ours: traits[theirs] for ours, theirs in SPELLINGS.items() if theirs in traits and ours not in traits}
     created = traits.get(_TIME, traits.get("createdAt"))
     written = as_value(created) if created is not None else None
     moment = milliseconds(written) if isinstance(written, str) else None

@@ -71,8 +71,8 @@ class Troubles:
     large: str = field(default_factory=somebody)
 
     def __post_init__(self) -> None:
-        self.front.answer(503, mark=self.busy)
-        self.front.answer(429, mark=self.limited, retry_after=self.wait)
+        self.front.answer(503, mark=self.busy, retry_after=self.wait, body=_refusal("unavailable"))
+        self.front.answer(429, mark=self.limited, retry_after=self.wait, body=_refusal("too_many_requests"))
         self.front.lose_answer(mark=self.lost)
         self.front.answer(400, mark=self.bad, body=_refusal("malformed_json"))
         self.front.answer(413, mark=self.large, body=_refusal("event_too_large"))

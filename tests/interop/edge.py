@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -143,6 +144,17 @@ class Edge:
             return sorted(found, key=lambda raw: raw.appended) if len(found) >= count else None
 
         return self.wait(look, f"{count} raw records of {user}")
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Without the server, until another one takes the same address."""
+        self.program.stop()
+        try:
+            yield
+        finally:
+            port = self.url.rpartition(":")[2]
+            self.program = self.interop.here.start("producers.ingest", "ingest-again", OFFERFLOW_INGEST__PORT=port)
+            self.program.wait_ready()
 
     def close(self) -> None:
         self._consumer.close()

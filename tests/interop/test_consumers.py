@@ -49,8 +49,12 @@ def rewarded(interop: Interop) -> Iterator[Interop]:
 
 
 def values(interop: Interop, topic: str) -> list[bytes]:
-    """What a topic holds, once it holds something."""
-    return until(lambda: [record.value or b"" for record in interop.here.read(topic)], f"a record in {topic}", 60)
+    """What a topic holds of Ben, once it holds something."""
+
+    def look() -> list[bytes]:
+        return [record.value or b"" for record in interop.here.read(topic) if record.key == b"ben"]
+
+    return until(look, f"a record of Ben in {topic}", 60)
 
 
 def test_confluents_deserializer_reads_outputs(rewarded: Interop) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
 import pytest
 
 from tests.deployment import parse
+from tests.interop.browser import Browser
 from tests.interop.edge import Edge, somebody
 from tests.waiting import until
 
@@ -33,13 +35,22 @@ def limited(keyed: Edge) -> Iterator[Mapping[str, Any]]:
     """A key with every kind of term."""
     terms = ("--events", "Lesson Started,Screen Viewed", "--origins", "https://*.example.org", "--rate", "1/h",
              "--burst", "8")  # fmt: skip
-    made = keys(keyed, "create", "key-app", "--write", *terms)
-    yield made
-    keys(keyed, "revoke", made["id"], "--yes")
+    with a_key(keyed, *terms) as made:
+        yield made
 
 
 def keys(edge: Edge, *arguments: str) -> Mapping[str, Any]:
     return parse(edge.interop.here.command("keys", *arguments, "--output", "json"))
+
+
+@contextmanager
+def a_key(edge: Edge, *terms: str) -> Iterator[Mapping[str, Any]]:
+    """A key of the source, for a while: it has no more than two."""
+    made = keys(edge, "create", "key-app", "--write", *terms)
+    try:
+        yield made
+    finally:
+        keys(edge, "revoke", made["id"], "--yes")
 
 
 def batch(user: str, *events: str) -> bytes:
@@ -102,6 +113,37 @@ def test_a_preflight_needs_no_key(keyed: Edge) -> None:
         assert "POST" in answer.headers["access-control-allow-methods"]
 
 
+def test_a_real_browser_and_the_origins_of_a_key(keyed: Edge, browser: Browser) -> None:
+    """Chromium lets the page read why it was refused, and once its origin is allowed delivers a request with headers of
+    its own and a beacon, which comes with credentials."""
+    user, beacon = somebody(), somebody()
+    bodies = {"body": batch(user, "Lesson Started").decode(), "sent": batch(beacon, "Lesson Started").decode()}
+    with (
+        a_key(keyed, "--origins", PAGE) as made,
+        browser.open("/* nothing */", url=keyed.url, key=made["key"], **bodies) as page,
+    ):
+        fetched = """
+            const headers = { authorization: 'Basic ' + btoa(key + ':'), 'content-type': 'application/json', x: '1' };
+            const answer = await fetch(url + '/v1/batch', { method: 'POST', headers, body });
+            return [answer.status, await answer.text()];
+        """
+
+        def told(status: int) -> str | None:
+            said = page.run(fetched)
+            return said[1] if said[0] == status else None
+
+        refused = until(lambda: told(403), "the edge to know the key", 30, keyed.program.tail)
+        assert f"--add-origin {browser.origin}" in refused
+        keys(keyed, "change", made["id"], "--add-origin", browser.origin)
+        until(lambda: told(200), "the page to be allowed", 30, keyed.program.tail)
+        assert page.run("""
+            const path = '/beacon/v1/batch?writeKey=' + key;
+            return navigator.sendBeacon(url + path, new Blob([sent], { type: 'application/json' }));
+        """)
+        assert keyed.event(f"{beacon}-0").user == beacon
+    assert keyed.event(f"{user}-0").user == user
+
+
 def test_a_key_is_replaced_while_senders_change_over(keyed: Edge) -> None:
     """Old and new work side by side; a second rotation without grace ends the first at once; the list tells when they
     were used."""
@@ -127,7 +169,6 @@ def test_a_system_event_is_dropped_for_the_source_that_switched_it_off(keyed: Ed
     """Counted by validation under its name, and neither in the journal nor a dead letter, although what came after it
     is; another source has it."""
     user, other = somebody(), somebody()
-    made = keys(keyed, "create", "key-app", "--write")
     screen = {"type": "screen", "name": "Home", "properties": {"name": "Home"}}
     told = json.dumps({**screen, "userId": other, "messageId": f"{other}-0"}).encode()
     assert send(keyed, keyed.key("sdk"), told, "/v1/screen").status_code == 200
@@ -135,10 +176,10 @@ def test_a_system_event_is_dropped_for_the_source_that_switched_it_off(keyed: Ed
     before = dropped(keyed)
     both = {"batch": [{**screen, "userId": user, "messageId": f"{user}-screen"},
                       *json.loads(batch(user, "Lesson Started"))["batch"]]}  # fmt: skip
-    known(keyed, made["key"], json.dumps(both).encode(), 200)
+    with a_key(keyed) as made:
+        known(keyed, made["key"], json.dumps(both).encode(), 200)
     assert [event.id for event in keyed.events(user)] == [f"{user}-0"]
     until(lambda: dropped(keyed) > before, "the dropped event to be counted", 30)
-    keys(keyed, "revoke", made["id"], "--yes")
 
 
 def dropped(edge: Edge) -> float:

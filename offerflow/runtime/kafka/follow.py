@@ -30,7 +30,7 @@ class Follower:
 
     def __init__(self, settings: Settings, client_id: str, starts: Mapping[Place, int]) -> None:
         self._settings = settings
-        self._waiting = False
+        self._held: set[Place] = set()
         self._away_since: float | None = None
         self._at_end: set[Place] = set()
         self._ended: dict[Place, float] = {}
@@ -42,7 +42,9 @@ class Follower:
             "enable.partition.eof": True,
             "fetch.wait.max.ms": 20,
             "fetch.queue.backoff.ms": 5,
-            "fetch.message.max.bytes": 512 * 1024,
+            # In small pieces, so that topics that belong together come side by side.
+            "fetch.message.max.bytes": 64 * 1024,
+            "queued.min.messages": 1000,
             "queued.max.messages.kbytes": 8 * 1024,
             "receive.message.max.bytes": RECEIVED_BYTES,
             **base_config(settings, client_id),
@@ -91,11 +93,12 @@ class Follower:
 
     def hold(self, places: Iterable[Place], *, held: bool) -> None:
         """Read no more of ``places`` until they are let go."""
-        if held is self._waiting:
+        concerned = [place for place in places if (place in self._held) is not held]
+        if not concerned:
             return
-        parts = [TopicPartition(*place) for place in places]
+        parts = [TopicPartition(*place) for place in concerned]
         (self._consumer.pause if held else self._consumer.resume)(parts)
-        self._waiting = held
+        (self._held.update if held else self._held.difference_update)(concerned)
 
     def close(self) -> None:
         self._consumer.close()

@@ -6,6 +6,7 @@ Writers of SQLite take turns from the start of a transaction, so that none is re
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,9 @@ _MAKING = 0x6F66_6672
 """Key of the advisory lock under which PostgreSQL's tables are made, one program at a time."""
 
 
-def open_store(settings: Settings) -> Engine:
+def open_store(settings: Settings, cache_mb: int = 2) -> Engine:
     """The store of ``settings``, with all its tables. Raises StoreDown if it does not answer, ConfigError if the URL
-    cannot work or a newer offerflow made the tables."""
+    cannot work or a newer offerflow made the tables. ``cache_mb``: memory for pages of SQLite, per connection."""
     try:
         url = make_url(settings.store.url.get_secret_value())
         # Errors would show the secrets that are written with a statement.
@@ -41,7 +42,7 @@ def open_store(settings: Settings) -> Engine:
         ) from None
     if url.get_backend_name() == "sqlite":
         _private(url)
-        event.listen(engine, "connect", _prepare)
+        event.listen(engine, "connect", partial(_prepare, cache_mb))
         event.listen(engine, "begin", _begin)
     with writing(engine) as connection:
         if url.get_backend_name() == "postgresql":
@@ -78,9 +79,12 @@ def _private(url: URL) -> None:
         ) from None
 
 
-def _prepare(connection: Any, _: object) -> None:
+def _prepare(cache_mb: int, connection: Any, _: object) -> None:
     connection.isolation_level = None  # the driver would begin by itself, and later than we mean
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    pages = 250 * cache_mb
+    # A page that changes again before it is moved out of the log is moved once.
+    sizes = (f"cache_size={pages}", f"wal_autocheckpoint={max(1000, pages)}")
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", *sizes):
         connection.execute(f"PRAGMA {pragma}").close()
 
 

@@ -33,13 +33,17 @@ from sqlalchemy import (
 
 from offerflow.runtime.kafka.admin import Place
 from offerflow.runtime.store.claims import Position
-from offerflow.runtime.store.outcomes import positions
+from offerflow.runtime.store.outcomes import positions, storable
 from offerflow.runtime.store.positions import forget_positions, positions_in
 from offerflow.runtime.store.tables import METADATA
 from offerflow.runtime.store.upsert import merge
 
 HOUR_MS = 3_600_000
 SEGMENT_ROWS = 50_000
+MAX_NAME = 200
+"""Characters of an event's or a source's name: what is indexed must fit in a third of a page of PostgreSQL."""
+MOST_NAMES = 1_000
+"""Of one hour, how many rows of counts dead letters may have: their names are whatever was sent."""
 JOURNAL, DEAD_LETTERS = "journal", "dead-letter"
 """Topics that the index is of, by their short names. In rows: ``dead`` is 0 for the first and 1 for the second."""
 
@@ -67,7 +71,16 @@ class EventRow(NamedTuple):
     raw_offset: int | None = None
 
 
+_Sum = tuple[int, str, str, str]
+"""Hour, event, source, reason."""
 _EVENT, _RECEIVED_AT, _SOURCE, _REASON = map(EventRow._fields.index, ("event", "received_at", "source", "reason"))
+
+
+def _index_of_ids(name: str, column: str) -> Index:
+    """Of those that have one: most have no anonymous id, or no other."""
+    there = text(f"{column} IS NOT NULL")
+    return Index(name, "segment", column, sqlite_where=there, postgresql_where=there)
+
 
 events = Table(
     "event", METADATA,
@@ -87,9 +100,9 @@ events = Table(
     Column("raw_topic", String),
     Column("raw_partition", Integer),
     Column("raw_offset", BigInteger),
-    Index("event_by_id", "segment", "event_id"),
-    Index("event_of_user", "segment", "user_id"),
-    Index("event_of_anonymous", "segment", "anonymous_id"),
+    _index_of_ids("event_by_id", "event_id"),
+    _index_of_ids("event_of_user", "user_id"),
+    _index_of_ids("event_of_anonymous", "anonymous_id"),
     Index("event_by_name", "event", "received_at"),
     Index("event_by_arrival", "received_at"),
     sqlite_with_rowid=False,  # kept in the order of the log, so that old ones go in ranges
@@ -151,6 +164,11 @@ def add_events(connection: Connection, rows: Sequence[EventRow]) -> None:
     })  # fmt: skip
 
 
+def shown_name(text: str) -> str:
+    """The name of an event or a source as rows have it, and as whoever looks for one must write it."""
+    return storable(text[:MAX_NAME])
+
+
 def _segment(connection: Connection) -> int:
     """The one that rows go to now."""
     newest = select(event_segments.c.id, event_segments.c.rows).order_by(event_segments.c.id.desc()).limit(1)
@@ -172,12 +190,13 @@ def _new(connection: Connection, rows: Sequence[EventRow]) -> Sequence[EventRow]
 
 
 def _count(connection: Connection, rows: Iterable[tuple[Any, ...]]) -> None:
-    counted: dict[tuple[int, str, str, str], tuple[int, int]] = {}
+    counted: dict[_Sum, tuple[int, int]] = {}
     for row in rows:
         at = row[_RECEIVED_AT]
         key = (at - at % HOUR_MS, row[_EVENT] or "", row[_SOURCE] or "", row[_REASON] or "")
         count, last = counted.get(key, (0, 0))
         counted[key] = (count + 1, max(last, at))
+    counted = _bounded(connection, counted)
     said = [
         {"hour": hour, "event": event, "source": source, "reason": reason, "count": count, "last": last}
         for (hour, event, source, reason), (count, last) in counted.items()
@@ -186,6 +205,28 @@ def _count(connection: Connection, rows: Iterable[tuple[Any, ...]]) -> None:
     merge(connection, event_counts, said, {
         "count": lambda more: known["count"] + more["count"], "last": lambda more: _most(known["last"], more["last"]),
     })  # fmt: skip
+
+
+def _bounded(connection: Connection, counted: dict[_Sum, tuple[int, int]]) -> dict[_Sum, tuple[int, int]]:
+    """Beyond MOST_NAMES of an hour dead letters are counted without the event's name, and those of an unknown source
+    without that one's."""
+    hours = {hour for hour, _, _, reason in counted if reason}
+    if not hours:
+        return counted
+    c = event_counts.c
+    asked = select(c.hour, c.event, c.source, c.reason).where(c.hour.in_(hours), c.reason != "")
+    there = {(hour, event, source, reason) for hour, event, source, reason in connection.execute(asked)}
+    room = {hour: MOST_NAMES - sum(1 for known in there if known[0] == hour) for hour in hours}
+    bounded: dict[_Sum, tuple[int, int]] = {}
+    for key, (number, newest) in counted.items():
+        hour, _, source, reason = key
+        if reason and key not in there:
+            room[hour] -= 1
+            if room[hour] < 0:
+                key = (hour, "", "" if reason == "unknown_source" else source, reason)
+        count, last = bounded.get(key, (0, 0))
+        bounded[key] = (count + number, max(last, newest))
+    return bounded
 
 
 def _least(one: ColumnElement[int], other: ColumnElement[int]) -> ColumnElement[int]:
@@ -205,11 +246,6 @@ def remove_events(connection: Connection, dead: int, partition: int, below: int,
     if oldest:
         connection.execute(delete(events).where(*_in(dead, partition), events.c.offset <= oldest[-1]))
     return len(oldest)
-
-
-def remove_partition(connection: Connection, dead: int, partition: int) -> None:
-    """Remove all rows of a partition, as when its topic was deleted and made anew: their bodies are gone."""
-    connection.execute(delete(events).where(*_in(dead, partition)))
 
 
 def remove_ended(connection: Connection, before: int) -> None:

@@ -21,7 +21,7 @@ from producers.ingest.bodies import decoded, json_of, tolerant, within
 from producers.ingest.keyring import Source, first_key
 from producers.ingest.limits import Limits
 from producers.ingest.request import Request
-from producers.ingest.times import milliseconds
+from producers.ingest.times import milliseconds, stamp
 
 FORMS = 'expected {"api_key": "wk_…", "events": [{"event_type": …, "user_id": …}, … ]}'
 _HTTP = Form("amplitude", ids=("insert_id",), times=("time",), snapshots=False)
@@ -88,10 +88,10 @@ class AmplitudeAdapter:
         items = split(body.events, self._limits)
         if isinstance(items, Refusal):
             return items
-        came = Came(source, request.received_at, milliseconds(body.client_upload_time), body.client_upload_time)
+        uploaded = stamp(body.client_upload_time)
+        came = Came(source, request.received_at, milliseconds(uploaded), uploaded)
         events = translated(items, _HTTP, came)
-        if isinstance(events, Taken):
-            events.size = len(request.body)
+        events.size = len(request.body)
         return events
 
     def accepted(self, events: Sequence[RawEvent]) -> Answer:
@@ -122,32 +122,24 @@ class AmplitudeAdapter:
         return text if isinstance(text, Refusal) else tolerant(_decode_body, text, FORMS, self._limits)
 
 
-def split(events: Raw | UnsetType, limits: Limits) -> list[bytes] | Refusal:
+def split(events: Raw | UnsetType, limits: Limits, forms: str = FORMS) -> list[bytes] | Refusal:
     """The JSON of each event, of one alone too."""
     if events is UNSET:
-        return Refusal(HTTPStatus.BAD_REQUEST, "bad_body", f"the body has no `events`; {FORMS}")
+        return Refusal(HTTPStatus.BAD_REQUEST, "bad_body", f"the body has no `events`; {forms}")
     text = bytes(events)
-    items = [events] if text[:1] == b"{" else decoded(_decode_list, text, FORMS, limits)
+    items = [events] if text[:1] == b"{" else decoded(_decode_list, text, forms, limits)
     if isinstance(items, Refusal):
         return items
     if not items:
-        return Refusal(HTTPStatus.BAD_REQUEST, "no_events", f"the body holds no event; {FORMS}")
+        return Refusal(HTTPStatus.BAD_REQUEST, "no_events", f"the body holds no event; {forms}")
     return within(items, limits)
 
 
-def translated(items: Sequence[bytes], form: Form, came: Came) -> Taken | Refusal:
-    """All events of a request, or which of them are none."""
+def translated(items: Sequence[bytes], form: Form, came: Came) -> Taken:
+    """All events of a request, and those that they carry."""
     events = Taken()
-    bad: list[BadEvent] = []
-    for index, item in enumerate(items):
-        found = envelopes(item, form, came)
-        if found is None:
-            bad.append(BadEvent(index, _EVENT, "expected an object"))
-        else:
-            events += found
-    if bad:
-        message = f"{len(bad)} of {len(items)} events are no objects, so none was taken"
-        return Refusal(HTTPStatus.BAD_REQUEST, "bad_events", message, bad, count=len(items))
+    for item in items:
+        events += envelopes(item, form, came)
     events.items, events.received_at = len(items), came.received_at
     return events
 

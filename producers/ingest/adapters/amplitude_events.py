@@ -15,10 +15,11 @@ from msgspec import UNSET, Raw, UnsetType
 from producers.ingest.adapters.carried import GROUP, IDENTIFIED, carried
 from producers.ingest.adapters.protocol import RawEvent
 from producers.ingest.clock import happened
-from producers.ingest.envelopes import Sent, Via, raw_event
+from producers.ingest.envelopes import Sent, Via, no_object, raw_event
 from producers.ingest.keyring import Source
 from producers.ingest.members import Fields, Members, as_text, fields_of
 from producers.ingest.traits import planned
+from schemas.envelope import MAX_ID
 
 _MOST_GROUPS = 16
 _MONEY = {"$price": "price", "$quantity": "quantity", "$revenue": "revenue", "$productId": "product_id",
@@ -61,11 +62,11 @@ class Came(NamedTuple):
     given: Any = UNSET
 
 
-def envelopes(item: bytes, form: Form, came: Came) -> list[RawEvent] | None:
-    """The event, and those that it carries; None where it is no JSON object. ``item`` is well-formed."""
+def envelopes(item: bytes, form: Form, came: Came) -> list[RawEvent]:
+    """The event, and those that it carries. ``item`` is well-formed JSON."""
     fields = fields_of(item)
     if fields is None:
-        return None
+        return [no_object(item, form.protocol, came.source)]
     members = Members(fields)
     name = members.text("event_type")
     given = next((found for one in form.times if (found := members.value(one)) is not UNSET), UNSET)
@@ -92,7 +93,7 @@ def _identified(sent: Sent, members: Members, source: Source) -> list[RawEvent]:
     traits = _traits(members)
     sent.properties = members.raw("user_properties") if traits is None else traits
     groups = members.raw("groups")
-    joined = _joined(groups)
+    joined = _joined(groups) if _short(sent.user_id) and _short(sent.anonymous_id) else []
     if groups is not UNSET and not joined:
         members.put_back("groups", groups)
     event = _whole(sent, members, source)
@@ -148,9 +149,14 @@ def _joined(groups: Raw | UnsetType) -> list[dict[str, Any]]:
     for kind, raw in (fields_of(groups) or {}).items():
         for one in _list(raw) if bytes(raw)[:1] == b"[" else [raw]:
             group = as_text(one)
-            if isinstance(group, str) and len(found) < _MOST_GROUPS:
+            if isinstance(group, str) and len(found) < _MOST_GROUPS and _short(group) and _short(kind):
                 found.append({"group_id": group, "group_type": kind})
     return found
+
+
+def _short(text: Any) -> bool:
+    """Whether an event can be made of it as often as there are groups; validation takes nothing longer for an id."""
+    return not isinstance(text, str) or len(text) <= MAX_ID
 
 
 def _properties(name: Any, members: Members, *, paid: bool) -> Any:

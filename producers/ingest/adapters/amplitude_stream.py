@@ -64,7 +64,7 @@ class AmplitudeStreamAdapter:
         if isinstance(body, Refusal):
             return body
         events = whole if body.events is UNSET or body.event_type is not UNSET else body.events
-        items = split(events, self._limits)
+        items = split(events, self._limits, _FORMS)
         return items if isinstance(items, Refusal) else translated(items, _EXPORT, Came(source, request.received_at))
 
     def accepted(self, events: Sequence[RawEvent]) -> Answer:

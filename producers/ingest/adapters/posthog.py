@@ -15,18 +15,19 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from producers.ingest.adapters.carried import IDENTIFIED
-from producers.ingest.adapters.posthog_events import Came, envelopes
+from producers.ingest.adapters.posthog_events import KEYS, Came, envelopes
 from producers.ingest.adapters.protocol import RawEvent
-from producers.ingest.answers import Answer, BadEvent, Refusal, json_answer
+from producers.ingest.answers import Answer, Refusal, json_answer
 from producers.ingest.bodies import decoded, json_of, tolerant, within
 from producers.ingest.keyring import Source, first_key
 from producers.ingest.limits import Limits
 from producers.ingest.members import as_text, fields_of
 from producers.ingest.request import Request
-from producers.ingest.times import milliseconds
+from producers.ingest.times import milliseconds, stamp
 
 FORMS = 'expected {"api_key": "wk_…", "batch": [{"event": …, "distinct_id": …}, … ]}, or one such event with the key'
 _PATHS = ("/batch", "/capture", "/e", "/i/v0/e", "/i/v0/ai/batch")
+_LIBRARY = 200
 _TYPES = {400: "validation_error", 401: "authentication_error", 403: "authentication_error", 429: "throttled_error"}
 
 
@@ -68,7 +69,9 @@ class PostHogAdapter:
         items = within(raw, self._limits)
         if isinstance(items, Refusal):
             return items
-        return translated(items, Came(source, request.received_at, milliseconds(body.sent_at), body.sent_at))
+        sent_at = stamp(body.sent_at)
+        came = Came(source, request.received_at, milliseconds(sent_at), sent_at)
+        return [event for item in items for event in envelopes(item, came)]
 
     def accepted(self, events: Sequence[RawEvent]) -> Answer:
         return json_answer(HTTPStatus.OK, {"status": "Ok"})
@@ -99,16 +102,13 @@ class PostHogV1Adapter:
         items, dropped = self._within(read[1])
         if isinstance(items, Refusal):
             return items
-        stamp = _header(request, b"posthog-request-timestamp")
-        sent_at = milliseconds(stamp)
-        came = Came(source, request.received_at, sent_at, UNSET if sent_at is None else stamp,
-                    _header(request, b"posthog-sdk-info"))  # fmt: skip
-        events = translated(items, came)
-        if isinstance(events, Refusal):
-            return events
-        answered = Judged(events)
-        answered.dropped = dropped
-        return answered or _judged(answered)
+        told = _header(request, b"posthog-request-timestamp")
+        sent_at = milliseconds(told)
+        came = Came(source, request.received_at, sent_at, UNSET if sent_at is None else told,
+                    _header(request, b"posthog-sdk-info")[:_LIBRARY])  # fmt: skip
+        events = Judged(event for item in items for event in envelopes(item, came))
+        events.dropped = dropped
+        return events or _judged(events)
 
     def accepted(self, events: Sequence[RawEvent]) -> Answer:
         return _judged(events)
@@ -168,27 +168,11 @@ def key_in(body: _Body, items: Sequence[Raw]) -> Any:
             return given
     first = fields_of(items[0]) or {}
     for where in (first, fields_of(first.get("properties", UNSET)) or {}):
-        for name in ("api_key", "token"):
+        for name in KEYS:
             given = as_text(where.get(name, UNSET))
             if isinstance(given, str):
                 return given
     return None
-
-
-def translated(items: Sequence[bytes], came: Came) -> list[RawEvent] | Refusal:
-    """All events of a request, or which of them are none."""
-    events: list[RawEvent] = []
-    bad: list[BadEvent] = []
-    for index, item in enumerate(items):
-        found = envelopes(item, came)
-        if found is None:
-            bad.append(BadEvent(index, "", "expected an object"))
-        else:
-            events += found
-    if bad:
-        message = f"{len(bad)} of {len(items)} events are no objects, so none was taken; {FORMS}"
-        return Refusal(HTTPStatus.BAD_REQUEST, "bad_events", message, bad, count=len(items))
-    return events
 
 
 def refused(refusal: Refusal) -> Answer:

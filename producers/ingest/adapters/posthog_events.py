@@ -17,7 +17,7 @@ from msgspec import UNSET, Raw
 from producers.ingest.adapters.carried import IDENTIFIED, carried
 from producers.ingest.adapters.protocol import RawEvent
 from producers.ingest.clock import happened
-from producers.ingest.envelopes import Sent, Via, raw_event
+from producers.ingest.envelopes import Sent, Via, no_object, raw_event
 from producers.ingest.keyring import Source
 from producers.ingest.members import Fields, Members, as_text, as_value, fields_of
 from producers.ingest.traits import planned
@@ -29,6 +29,8 @@ _PLAIN: Mapping[str, Mapping[str, str]] = {
     "page": {"$current_url": "url", "$pathname": "path", "$referrer": "referrer", "$title": "title"},
     "screen": {"$screen_name": "name"},
 }
+KEYS = ("api_key", "token")
+"""Members that hold the key, of a body, of an event or of its properties."""
 _SETS = frozenset(("$set", "$set_once"))
 _VERSIONS = ("version", "build", "previous_version", "previous_build")
 _NEW_ID_IS_THE_ALIAS = ("posthog-python", "web")
@@ -49,18 +51,19 @@ class Came(NamedTuple):
     library: str = ""
 
 
-def envelopes(item: bytes, came: Came) -> list[RawEvent] | None:
-    """The event, and the traits that it carries; None where it is no JSON object. ``item`` is well-formed."""
+def envelopes(item: bytes, came: Came) -> list[RawEvent]:
+    """The event, and the traits that it carries. ``item`` is well-formed JSON."""
     fields = fields_of(item)
     if fields is None:
-        return None
+        return [no_object(item, "posthog", came.source)]
     members = Members(fields)
     said = fields_of(raw := members.raw("properties"))
     plain: Fields = {}
     own: Fields = {}
     for key, value in (said or {}).items():
         (own if key[:1] == "$" else plain)[key] = value
-    plain.pop("token", None)
+    for key in KEYS:
+        plain.pop(key, None)
     options = fields_of(fields.get("options", UNSET)) or {}
     if options:
         del fields["options"]

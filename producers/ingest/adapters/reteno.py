@@ -20,7 +20,7 @@ from producers.ingest.adapters import reteno_sdk
 from producers.ingest.adapters.protocol import RawEvent
 from producers.ingest.adapters.reteno_events import EXPECTED, Ids, event_sent
 from producers.ingest.answers import Answer, Refusal, json_answer, plain_refusal
-from producers.ingest.bodies import json_of, one_or_many, tolerant, within
+from producers.ingest.bodies import json_of, one_or_many, spread, tolerant, within
 from producers.ingest.envelopes import no_object, raw_event
 from producers.ingest.idempotency import given_ids
 from producers.ingest.keyring import Source, first_key
@@ -103,7 +103,7 @@ class RetenoAdapter:
             if not items:
                 return self.accepted(())  # an SDK may have nothing to say
             sender = reteno_sdk.sender_of(body.device_id, body.user_id, request)
-            return self._each(items, request, source, sender)
+            return self._each(items, request, source, sender, body)
         key = self.key(request)
         if isinstance(key, Refusal) or not key.startswith(SERVER):
             message = "past events are imported by servers alone: expected a server key, sk_…, or `deviceId` of an SDK"
@@ -112,7 +112,12 @@ class RetenoAdapter:
         return events if isinstance(events, Refusal) else [event._replace(past=True) for event in events]
 
     def _each(
-        self, items: Sequence[Raw] | Refusal, request: Request, source: Source, sender: reteno_sdk.Sender | None = None
+        self,
+        items: Sequence[Raw] | Refusal,
+        request: Request,
+        source: Source,
+        sender: reteno_sdk.Sender | None = None,
+        body: _Body | None = None,
     ) -> Sequence[RawEvent] | Refusal:
         if isinstance(items, Refusal):
             return items
@@ -122,6 +127,9 @@ class RetenoAdapter:
         checked = within(items, self._past if past else self._limits)
         if isinstance(checked, Refusal):
             return checked
+        copied = spread(b"".join(bytes(raw) for raw in _who(body)), checked, self._limits)
+        if copied is not None:
+            return copied
         ids = Ids(given_ids(request, len(checked)))
         events = []
         for item in checked:
@@ -148,3 +156,9 @@ class RetenoAdapter:
         tell = reteno_sdk.user_sent if request.path == _USER else reteno_sdk.device_sent
         sent = tell(Members(fields), request)
         return self.accepted(()) if sent is None else [raw_event(sent, source)]
+
+
+def _who(body: _Body | None) -> list[Raw]:
+    """What a body says of the sender of all of its events."""
+    told = (body.device_id, body.user_id) if body is not None else ()
+    return [raw for raw in told if isinstance(raw, Raw)]

@@ -18,6 +18,7 @@ from producers.ingest.members import Members, as_text
 from producers.ingest.request import Request
 from producers.ingest.traits import planned
 
+_VERSION = 64
 _decode_fields = msgspec.json.Decoder(dict[str, Raw]).decode
 _decode_list = msgspec.json.Decoder(list[Raw]).decode
 
@@ -33,7 +34,7 @@ class Sender(NamedTuple):
 
 def sender_of(device_id: Raw | UnsetType, user_id: Raw | UnsetType, request: Request) -> Sender:
     version = request.headers.get(b"x-reteno-sdk-version")
-    library = {"name": "reteno", "version": version.decode("latin-1")} if version else UNSET
+    library = {"name": "reteno", "version": version[:_VERSION].decode("latin-1")} if version else UNSET
     debug = request.headers.get(b"x-reteno-debug", b"").strip().lower() == b"true"
     return Sender(_id(device_id), _id(user_id), library, debug)
 
@@ -75,8 +76,13 @@ def made_id(sender: Sender | None, item: bytes, ordinal: int = 0) -> str:
     answer. ``ordinal`` tells events apart that are equal in one request."""
     digest = hashlib.sha256(item)
     if sender is not None:
-        digest.update(repr((sender.device_id, sender.user_id)).encode())
+        digest.update(repr(tuple(map(_written, (sender.device_id, sender.user_id)))).encode())
     return f"reteno-{digest.hexdigest()[:32]}" + (f"-{ordinal}" if ordinal else "")
+
+
+def _written(value: Any) -> Any:
+    """What prints the same each time; Raw prints its address."""
+    return bytes(value) if isinstance(value, Raw) else value
 
 
 def of_the_sdk(event: str, properties: dict[str, Any]) -> tuple[str, dict[str, Any]] | None:
@@ -133,7 +139,7 @@ def _traits(attributes: Raw | UnsetType) -> Any:
     if attributes is UNSET:
         return UNSET
     try:
-        said = _decode_fields(attributes)
+        said = {name: raw for name, raw in _decode_fields(attributes).items() if bytes(raw) != b"null"}
         address = _decode_fields(said["address"]) if "address" in said else {}
         own = {pair["key"]: pair["value"] for pair in map(_pair, _decode_list(said.pop("fields", Raw(b"[]"))))}
     except (msgspec.DecodeError, KeyError):

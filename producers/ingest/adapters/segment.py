@@ -6,7 +6,8 @@ Basic, or as ``writeKey`` in the body or the query. 200 ``{"success": true}`` wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -17,13 +18,14 @@ from producers.ingest.adapters.protocol import RawEvent
 from producers.ingest.adapters.segment_items import PROTOCOL, Batch, sent
 from producers.ingest.adapters.segment_settings import rudderstack_config, segment_settings
 from producers.ingest.answers import Answer, Refusal, json_answer
-from producers.ingest.bodies import json_of, tolerant, within
+from producers.ingest.bodies import decoded, json_of, spread, tolerant, within
 from producers.ingest.clock import HELD_MS, STORED_MS
 from producers.ingest.envelopes import raw_event
 from producers.ingest.keyring import Source, first_key
 from producers.ingest.limits import Limits
 from producers.ingest.members import as_value
 from producers.ingest.request import Request
+from producers.ingest.times import milliseconds, stamp
 
 _CALLS = ("track", "identify", "page", "screen", "group", "alias")
 _PATHS = {
@@ -39,6 +41,7 @@ _CONFIG = "/sourceConfig"
 
 _KEY = "Basic authentication with the key as user and no password, or `writeKey` in the body"
 _FORMS = 'expected one call {"type": "track", "userId": …, "event": …} or {"batch": [ … ]}'
+_WRITE_KEY = re.compile(rb'"writeKey"\s*:\s*"([^"\\]{1,512})"')
 _SUCCESS = json_answer(HTTPStatus.OK, {"success": True})
 _STORED = (b"analytics-kotlin/", b"analytics-ios/")
 """User agents of libraries that write whole requests to the disk of a phone, and send them when it is online."""
@@ -54,18 +57,10 @@ class _Keyed(Struct):
     writeKey: Any = None  # noqa: N815
 
 
-class _KeyedBatch(Struct):
-    writeKey: Any = None  # noqa: N815
-    batch: list[_Keyed] = []
-
-
 _decode_body = msgspec.json.Decoder(_Body).decode
 _decode_items = msgspec.json.Decoder(list[Raw]).decode
 _decode_raw = msgspec.json.Decoder(Raw).decode
-_decode_keys: Sequence[Callable[[bytes], _Keyed | _KeyedBatch]] = (
-    msgspec.json.Decoder(_KeyedBatch).decode,
-    msgspec.json.Decoder(_Keyed).decode,
-)
+_decode_key = msgspec.json.Decoder(_Keyed).decode
 
 
 class SegmentAdapter:
@@ -110,8 +105,12 @@ class SegmentAdapter:
         if isinstance(checked, Refusal):
             return checked
         held = STORED_MS if request.headers.get(b"user-agent", b"").startswith(_STORED) else HELD_MS
-        sent_at = as_value(body.sentAt)
-        batch = Batch(kind, sent_at, body.context, request.received_at, source.id, held)
+        context = body.context
+        too_much = spread(b"" if context is UNSET else bytes(context), checked, self._limits)
+        if too_much is not None:
+            return too_much
+        sent_at = stamp(as_value(body.sentAt))
+        batch = Batch(kind, sent_at, milliseconds(sent_at), context, request.received_at, source.id, held, {})
         return [raw_event(sent(item, batch), source) for item in checked]
 
     def accepted(self, events: Sequence[RawEvent]) -> Answer:
@@ -142,17 +141,16 @@ class SegmentAdapter:
         return single if isinstance(single, Refusal) else (_Body(), [single])
 
     def _body_key(self, body: bytes) -> object:
-        """``writeKey`` of the body, else of the first event of its batch that has one."""
+        """``writeKey`` of the body, else the first one anywhere in it. Nobody knows yet who asks, so its events are not
+        made into anything."""
         text = json_of(body, self._limits)
         if isinstance(text, Refusal):
             return None
-        for decode in _decode_keys:
-            found = tolerant(decode, text, _FORMS, self._limits)
-            if isinstance(found, Refusal):
-                continue
-            inside = found.batch if isinstance(found, _KeyedBatch) else []
-            return found.writeKey or next((item.writeKey for item in inside if item.writeKey), None)
-        return None
+        found = decoded(_decode_key, text, _FORMS, self._limits)
+        if not isinstance(found, Refusal) and found.writeKey:
+            return found.writeKey
+        searched = _WRITE_KEY.search(text)
+        return searched[1].decode() if searched else None
 
 
 def _path_key(request: Request) -> str:

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from offerflow.rules.ids import make_id
-from producers.ingest.clock import HELD_MS, happened
+from producers.ingest.clock import happened
 from producers.ingest.envelopes import Sent, Via
 from producers.ingest.members import Members, as_value, fields_decoder
 from producers.ingest.times import milliseconds
@@ -22,8 +22,8 @@ from producers.ingest.traits import planned
 KINDS = frozenset(("track", "identify", "page", "screen", "group", "alias"))
 PROTOCOL = "segment"
 
+_HOUR_MS = 3_600_000
 _OF_SENDING = ("sentAt", "messageId")
-_NO_ID = (b"", b"null", b'""')
 _OTHER_TIME = "originalTimestamp"
 
 _decode = fields_decoder.decode
@@ -34,14 +34,17 @@ _Object = Raw | bytes | UnsetType
 
 class Batch(NamedTuple):
     """What a request says of all of its events. ``kind`` is what its path says they are, "" where it says nothing.
-    ``sent_at`` as given; ``held``: how long clients like this one keep a request, see ``clock.corrected``."""
+    ``sent_at`` as given, ``stamped`` the same in milliseconds; ``held``: how long clients like this one keep a request,
+    see ``clock.corrected``. ``made``: how often each id that was made of a content came before."""
 
     kind: str
     sent_at: Any
+    stamped: int | None
     context: Raw | UnsetType
     received_at: int
     source: str
-    held: int = HELD_MS
+    held: int
+    made: dict[str, int]
 
 
 def sent(item: bytes, batch: Batch) -> Sent:
@@ -51,16 +54,16 @@ def sent(item: bytes, batch: Batch) -> Sent:
     except (msgspec.DecodeError, RecursionError):
         return Sent(via=Via(PROTOCOL, rest={"item": Raw(item)}))
     fields.pop("writeKey", None)
-    unnamed = None if bytes(fields.get("messageId", b"")) not in _NO_ID else fields.copy()
     members = Members(fields)
+    event_id = members.id("messageId")
+    unnamed = fields.copy() if event_id is UNSET else None
     kind, name = _kind(members, batch.kind)
     sent_at = members.value("sentAt")
-    if sent_at is UNSET:
-        sent_at = batch.sent_at
+    stamped = batch.stamped if sent_at is UNSET else milliseconds(sent_at)
     given = members.value("timestamp")
     if given is UNSET:
         given = members.value(_OTHER_TIME)
-    time = happened(given, milliseconds(sent_at), batch.received_at, held=batch.held)
+    time = happened(given, stamped, batch.received_at, held=batch.held)
     context = members.raw("context")
     if context is UNSET:
         context = batch.context
@@ -69,7 +72,7 @@ def sent(item: bytes, batch: Batch) -> Sent:
         type=kind,
         user_id=members.text("userId"),
         anonymous_id=members.text("anonymousId"),
-        event_id=members.text("messageId"),
+        event_id=event_id,
         time=time.time,
         context=context,
     )
@@ -77,8 +80,8 @@ def sent(item: bytes, batch: Batch) -> Sent:
         made.previous_id = members.text("previousId")
     made.properties = _properties(kind, members, context)
     if unnamed is not None and (kind == "identify" or given is not UNSET):
-        made.event_id = _content_id(unnamed, batch.source)
-    made.via = Via(PROTOCOL, time=time.given, sent_at=sent_at, rest=members.rest)
+        made.event_id = _content_id(unnamed, kind, batch)
+    made.via = Via(PROTOCOL, time=time.given, sent_at=batch.sent_at if sent_at is UNSET else sent_at, rest=members.rest)
     return made
 
 
@@ -158,7 +161,14 @@ def _encode_fields(fields: _Fields) -> Raw:
     return Raw(_encode(fields))
 
 
-def _content_id(fields: _Fields, source: str) -> str:
-    """The same for the same call sent again, whose ``sentAt`` may differ."""
+def _content_id(fields: _Fields, kind: str, batch: Batch) -> str:
+    """The same for the same call sent again, whose ``sentAt`` may differ. Equal calls of one body are told apart by
+    their order, and those that say no time by the hour, so that somebody may return to what he was."""
     parts = [f"{name}={bytes(value).decode()}" for name, value in sorted(fields.items()) if name not in _OF_SENDING]
-    return make_id(PROTOCOL, source, *parts)
+    if "context" not in fields and batch.context is not UNSET:
+        parts.append(bytes(batch.context).decode())
+    if "timestamp" not in fields and _OTHER_TIME not in fields:
+        parts.append(str(batch.received_at // _HOUR_MS))
+    found = make_id(PROTOCOL, batch.source, kind, *parts)
+    before = batch.made[found] = batch.made.get(found, -1) + 1
+    return make_id(found, str(before)) if before else found

@@ -58,6 +58,8 @@ def _plain(place: Place) -> str:
         "offerflow takes events here. A first one:", "",
         *(f"  {line}" for line in SNIPPETS["curl"].text(place).splitlines()), "",
         "The answer is 202 with the ids of the events once Kafka has all of them.",
+        "See it arrive, and what validation says: `offerflow events tail --verdicts`. An event that is not in the",
+        "event plan is set aside: `offerflow apply schemas/events` puts the standard plan in force.", "",
         "`offerflow keys create SOURCE` makes a key (--write: one for apps and browsers);",
         "`offerflow up --output json` prints that of a local stack as api_key.", "",
         "Clients that people have already, and what to set in each:", "",
@@ -76,7 +78,7 @@ def _plain(place: Place) -> str:
 
 def _html(place: Place) -> Answer:
     template, style = _template()
-    body = template.render(place=place, groups=GROUPS, style=style, curl=SNIPPETS["curl"])
+    body = template.render(place=place, groups=GROUPS[1:], style=style, curl=SNIPPETS["curl"])
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     return _told(body, b"text/html; charset=utf-8", (b"content-security-policy", policy.encode()))

@@ -77,6 +77,8 @@ GROUPS: Sequence[Group] = (
         _app("browser-rudderstack", "Browser", "load(key, '{{url}}', { configUrl: '{{url}}' })"),
     )),
     Group("Amplitude", (
+        _app("amplitude-stream", "Without developers (event streaming)",
+             "{{url}}/integrations/amplitude, x-api-key: {{key}}"),
         _server("python-amplitude", "Python", 'server_url="{{url}}/2/httpapi"'),
         _server("node-amplitude", "Node.js", "serverUrl: '{{url}}/2/httpapi'"),
         _app("browser-amplitude", "Browser", "serverUrl: '{{url}}/2/httpapi'"),

@@ -6,6 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from hypothesis import strategies as st
+
 from console.events.arrivals import Arrival, Arrivals
 from console.events.stored import Stored, read_stored
 from console.events.world import World
@@ -110,3 +112,32 @@ def judged(record: Raw, *, offset: int = 0, of: World | None = None) -> tuple[Ar
     stored = read_stored(known, kept)
     assert stored is not None
     return Arrivals(known)(record), stored
+
+
+FRAMED = judged(bought())[1].value
+_NAMES = st.sampled_from([
+    "event", "user_id", "event_id", "type", "time", "source", "properties", "via", "context", "device", "rest", "id",
+    "amount", "email", "home", "specversion", "data", "meta", "extra",
+])  # fmt: skip
+_TEXTS = st.text(max_size=5) | st.sampled_from(["Bought", "Noted", "page", "1.0", "\ud800", "e-1"])
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.just(10**30) | st.floats() | _TEXTS,
+    lambda inner: st.dictionaries(_NAMES | _TEXTS, inner, max_size=4) | st.lists(inner, max_size=3),
+)
+_NEARLY = st.fixed_dictionaries(
+    {"event": st.sampled_from(["Bought", "Noted", "Page Viewed", "Nope"]), "user_id": st.just("u-1")},
+    optional={"properties": _JSON, "time": _JSON, "via": _JSON, "context": _JSON, "event_id": _TEXTS, "meta": _JSON},
+)
+_FRAMES = st.builds(lambda body: FRAMED[:5] + body, st.binary(max_size=60))
+_HEADERS = st.tuples(
+    st.sampled_from(["ce_id", "ce_type", "content-type", "of-origin-topic", "x"]), st.none() | st.binary(max_size=12)
+)
+
+
+def anything() -> st.SearchStrategy[Raw]:
+    """Whatever may lie in a raw topic."""
+    written = (_JSON | _NEARLY).map(lambda one: json.dumps(one).encode())
+    values = st.none() | st.binary(max_size=40) | _FRAMES | written
+    topics = st.sampled_from([BACKEND, "offerflow.raw.import"])
+    return st.builds(lambda value, topic, headers: Raw(value, topic, 1, headers), values, topics,
+                     st.lists(_HEADERS, max_size=4))  # fmt: skip

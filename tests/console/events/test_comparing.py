@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from console.cli.events_table import comparison, line
 from console.dead_letters.masking import HIDDEN
 from console.events.arrivals import Arrivals
-from console.events.comparing import ABSENT, Compared, Line, compare
-from console.events.telling import row_of
+from console.events.comparing import Compared, Line, compare
+from console.events.sent import ABSENT
+from console.events.stored import read_letter
+from console.events.telling import as_json, row_of
 from console.events.verdicts import VALID, Verdict
 from console.events.world import World
-from schemas.dead_letter import StoredLetter
+from schemas.dead_letter import DeadLetter, StoredLetter, write_dead_letter
+from schemas.plan import Plan, load_event_schema
+from schemas.step import Emit
 from tests.console.dead_letters.letters import letter
-from tests.console.events.events import BACKEND, Raw, envelope, judged, world
+from tests.console.events.events import BACKEND, BOUGHT, META, RECEIVED, Raw, anything, envelope, judged, world
 
 
 def compared(record: Raw, known: World | None = None) -> Compared:
@@ -61,10 +71,58 @@ def test_who_and_when() -> None:
     assert typed["time"] == (ABSENT, "2026-03-05T10:00:00.000Z", "time of arrival")
 
 
+@pytest.mark.parametrize(
+    ("said", "change"),
+    [
+        ("2026-03-05T10:00:00.123456789Z", ""), ("2026-03-05T10:00:00.123", ""), (1_772_704_800_123, ""),
+        (1_772_704_800.123, ""), ("soon", ""), ("2026-03-05T10:05:00Z", "clock corrected"),
+        (1_772_704_000, "clock corrected"), (True, "clock corrected"),
+    ],
+)  # fmt: skip
+def test_times_in_the_forms_that_clients_write(said: Any, change: str) -> None:
+    """The same moment in another form is no correction."""
+    sent = envelope(time=1_772_704_800_123, via={"protocol": "p", "time": said}, properties={"amount": 1})
+    assert lines(compared(Raw(sent)).meta)["time"][2] == change
+
+
 def test_unplanned_properties_that_are_kept() -> None:
     """Under `allow` they are in the field for them."""
     found = lines(compared(Raw(envelope("Noted", properties={"a": 1, "b": {"c": 2}}))).properties)
     assert found == {"a": (1, ABSENT, "kept in extra"), "b.c": (2, ABSENT, "kept in extra")}
+
+
+def test_what_the_plan_says_is_not_personal_shows() -> None:
+    """Of a valid event: a property may have the name of a personal one of another event. Beside the properties, and in
+    what is dead, names alone decide."""
+    found = compared(Raw(envelope("Noted", properties={"email": "a@b.c"})))
+    assert lines(found.properties)["email"][0] == HIDDEN  # nobody planned it
+    view = Raw(envelope("Page Viewed", properties={"path": "/x"}, context={"path": "/y", "street": "Via 1"}))
+    known = world()
+    personal = {"name": "path", "type": ["null", "string"], "default": None, "pii": True}
+    sent = {**BOUGHT, "name": "Sent", "event": ["Sent"], "fields": [META, personal]}
+    known.plan = Plan([*known.plan.newest.values(), load_event_schema(sent, 1009)])
+    found = compared(view, known)
+    assert lines(found.properties)["path"] == ("/x", "/x", "")
+    assert (found.sent["properties"], found.sent["context"]) == ({"path": "/x"}, {"path": HIDDEN, "street": HIDDEN})
+    one = letter(topic=BACKEND, value=view.value())
+    assert lines(compare(known, dead(known, one)).properties)["path"][0] == HIDDEN
+
+
+def test_the_library_shows() -> None:
+    """Whatever the plan calls personal: an SDK's name is nobody's. A device's may be."""
+    library, device = {"street": "analytics.js"}, {"street": "Ana's phone"}
+    sent = Raw(envelope("Noted", context={"library": library, "device": device}, via={"library": "x/1"}))
+    document = compared(sent).sent
+    assert document["context"] == {"library": library, "device": {"street": HIDDEN}}
+    assert document["via"] == {"library": "x/1"}
+
+
+def test_a_terminal_gets_no_commands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """JSON on a terminal is ASCII without control characters; elsewhere it is as it was sent."""
+    row = {"event": "\x9b31m\x7fü"}
+    assert as_json(row) == '{"event":"\x9b31m\x7fü"}'
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert as_json(row) == '{"event":"\\u009b31m\\u007f\\u00fc"}'
 
 
 def test_show_pii() -> None:
@@ -122,3 +180,22 @@ def test_a_row_for_programs() -> None:
     assert set(row) - set(row_of(known, Verdict(VALID, arrival, stored), whole=False)) == {
         "sent", "stored", "unread", "differences",
     }  # fmt: skip
+
+
+@given(record=anything(), show_pii=st.booleans())
+def test_nothing_anybody_sends_raises(record: Raw, show_pii: bool) -> None:
+    """Whatever lies in a raw topic is told, with its verdict, as text and as JSON."""
+    known = world(show_pii=show_pii)
+    outcome = known.step(record)
+    if isinstance(outcome, Emit):
+        verdict = Verdict(VALID, *judged(record, of=known))
+    else:
+        assert isinstance(outcome, DeadLetter)
+        written = write_dead_letter("offerflow.dead-letter", record, outcome, "validation", RECEIVED)
+        stored = read_letter(known, Raw(written.value, "offerflow.dead-letter"))
+        assert stored is not None
+        verdict = dead(known, stored)
+    told = as_json(row_of(known, verdict, whole=True))
+    assert json.loads(told)["verdict"] == verdict.verdict
+    assert line(verdict)
+    assert all(list(comparison(compare(known, verdict))))

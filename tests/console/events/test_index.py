@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, delete
 
 from console.events.counting import of_all_time, since
 from console.events.index import Earlier, Past, complete, newest, of_id, row_json
 from offerflow.runtime.store.debugging import DEVICE, USER, current_flags, end_flag, set_flag
-from offerflow.runtime.store.events import HOUR_MS, add_events
+from offerflow.runtime.store.events import HOUR_MS, add_events, events
 from offerflow.runtime.store.transactions import reading, writing
 from schemas.seen import Seen
 from tests.console.events.events import Raw, envelope, judged
@@ -44,6 +44,39 @@ def test_what_is_asked_for(engine: Engine, wanted: Past, offsets: list[int]) -> 
     with reading(engine) as connection:
         assert [one.offset for one in newest(connection, wanted, 100)] == offsets
         assert [one.offset for one in newest(connection, wanted, 2)] == offsets[-2:]
+
+
+def test_what_is_rare_is_found_hour_by_hour(store: Engine) -> None:
+    """However far back it lies, and though some of what was counted is gone; the bounds hold all the same."""
+    hour = HOUR_MS
+    with writing(store) as connection:
+        add_events(connection, [row(at, "Bought", received_at=at * hour + 5, source=("rare", "often")[at % 5 > 0])
+                                for at in range(100)])  # fmt: skip
+        connection.execute(delete(events).where(events.c["offset"] == 90))
+
+    def offsets(limit: int, **wanted: Any) -> list[int]:
+        with reading(store) as connection:
+            return [one.offset for one in newest(connection, Past(sources=["rare"], **wanted), limit)]
+
+    assert offsets(3) == [80, 85, 95]
+    assert offsets(100) == [at for at in range(0, 100, 5) if at != 90]
+    assert offsets(2, until_ms=50 * hour) == [40, 45]
+    assert offsets(9, since_ms=80 * hour + 6) == [85, 95]
+    assert offsets(9, events=["Woke"]) == []
+
+
+def test_what_became_of_one_arrival_is_in_its_order(store: Engine) -> None:
+    """Dead, then valid after a replay that keeps the time of arrival, then dead for the rules."""
+    same = {"event_id": "e", "user_id": "u", "received_at": 50}
+    with writing(store) as connection:
+        add_events(connection, [row(3, "Bought", **same)])
+        add_events(connection, [
+            row(5, "Bought", dead=1, reason="duplicate_conflict", raw_topic="journal", **same),
+            row(7, "Bought", dead=1, reason="unknown_event", raw_topic="raw.backend", **same),
+        ])  # fmt: skip
+    with reading(store) as connection:
+        for found in (newest(connection, Past(), 9), of_id(connection, "e")):
+            assert [one.reason for one in found] == ["unknown_event", None, "duplicate_conflict"]
 
 
 def test_every_arrival_of_an_id(engine: Engine) -> None:

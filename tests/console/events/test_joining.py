@@ -63,8 +63,9 @@ def test_a_dead_letter_is_told_once() -> None:
     verdict = joiner.bury(dead, read.of_letter(dead))
     assert verdict.arrival is not None
     assert verdict.arrival.where == arrival.where
+    assert joiner.ahead == 1
     assert joiner.arrive(arrival, 0) is None
-    assert joiner.pending == 0
+    assert (joiner.pending, joiner.ahead) == (0, 0)
 
 
 def test_a_dead_letter_of_the_rules_names_the_event_it_follows() -> None:

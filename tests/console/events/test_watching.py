@@ -38,7 +38,8 @@ class Script:
         self.judged_to: dict[tuple[str, int], int] = {}
         self.polled = 0
         self.came: list[Raw] = []
-        self.held: list[bool] = []
+        self.held: dict[str, bool] = {}
+        self.raw_to: float | None = None
         self.read_to: float | None = None
         self.next = dict.fromkeys([*PLACES, *OUTCOMES], 0)
         monkeypatch.setattr(outside, "monotonic", lambda: self.now)
@@ -64,11 +65,12 @@ class Script:
         came, self.came = self.came, []
         return came
 
-    def complete_to(self, _: object) -> float:
-        return self.now if self.read_to is None else self.read_to
+    def complete_to(self, places: object) -> float:
+        told = self.raw_to if places is PLACES else self.read_to
+        return self.now if told is None else told
 
-    def hold(self, _: object, *, held: bool) -> None:
-        self.held.append(held)
+    def hold(self, places: object, *, held: bool) -> None:
+        self.held["raw" if places is PLACES else "outcomes"] = held
 
     def poll(self) -> None:
         self.polled += 1
@@ -185,12 +187,20 @@ def test_the_catalog_is_followed(script: Script) -> None:
 
 
 def test_one_side_waits_for_the_other(script: Script) -> None:
-    """While there is much to catch up on, raw records are held until their outcomes were read."""
+    """While there is much to catch up on, whichever side is ahead is held until the other was read."""
     within = script.watch()
     script.read_to = 0.0
     script.came = [bought(at, f"e-{at}") for at in range(MOST // 2 + 1)]
     within(1)
-    assert script.held[-1] is True
+    assert script.held == {"raw": True, "outcomes": False}
     script.read_to = None
     within(0.1)
-    assert script.held[-1] is False
+    assert script.held == {"raw": False, "outcomes": False}
+    script.raw_to = 0.0
+    bad = [Raw(envelope("Bougth", event_id=f"b-{at}"), offset=MOST + at) for at in range(MOST)]
+    script.came = [script.letter(one) for one in bad[: MOST // 2 + 1]]
+    assert verdicts(within(1)).count("unknown_event") == MOST // 2 + 1
+    assert script.held == {"raw": False, "outcomes": True}
+    script.came = bad[: MOST // 2 + 1]
+    assert within(0.1) == []
+    assert script.held["outcomes"] is False

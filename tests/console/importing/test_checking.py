@@ -111,3 +111,15 @@ def test_a_source_that_is_not_there(judge: Judge, source: str, what: str) -> Non
     """It is told with the nearest, or with all there are."""
     with pytest.raises(OfferflowError, match=what):
         Judge(load_settings(), catalog(), source, RECEIVED)
+
+
+def test_mended_rejects_are_imported_as_they_are(judge: Judge, tmp_path: Path) -> None:
+    """Once the cause is gone, each line is the row it was, cells of CSV with it."""
+    rejected = checked(judge, tmp_path)[2][0]
+    row = rejected["row"]
+    assert isinstance(row, dict)
+    row["event"] = "Paid"
+    path = tmp_path / "orders.rejects.jsonl"
+    path.write_text(json.dumps(rejected))
+    found = check([File(path, "jsonl")], Reading(judge, "mended", read_mapping([], []), Times()), None, lambda _: None)
+    assert (found.good, found.bad) == (1, 0)

@@ -52,7 +52,11 @@ def test_bad_lines_of_csv_are_told(tmp_path: Path) -> None:
     assert good == Row(6, {"event": "A", "who": "ok"}, text=True)
 
 
-@pytest.mark.parametrize(("content", "what"), [(b"", "no header"), (b"a,b,a\n", "'a' more than once")])
+@pytest.mark.parametrize(("content", "what"), [
+    (b"", "no header"), (b"a,b,a\n", "'a' more than once"),
+    ("prénom,a\nA,1\n".encode("latin-1"), "header is not UTF-8"),
+    ("event,a\nA,1\n".encode("utf-16"), "header is not UTF-8"),
+])  # fmt: skip
 def test_a_header_that_is_none(tmp_path: Path, content: bytes, what: str) -> None:
     """A file without a header, or with one that names a column twice, is refused whole."""
     with pytest.raises(Unreadable, match=what):
@@ -126,3 +130,35 @@ def test_without_pyarrow_it_is_told_how_to_get_it(tmp_path: Path, monkeypatch: p
     with pytest.raises(ConfigError, match=r"offerflow\[parquet\]"):
         list(read_rows(written(tmp_path / "a.parquet", b""), "parquet"))
     assert list(read_rows(written(tmp_path / "a.jsonl", b'{"a":1}'), "jsonl")) == [Row(1, {"a": 1})]
+
+
+def test_a_quote_that_is_never_closed(tmp_path: Path) -> None:
+    """What it takes with it is told."""
+    path = written(tmp_path / "a.csv", b'event,who\nA,1\nA,"2\nA,3\nA,4\n')
+    good, bad = read_rows(path, "csv")
+    assert good.fields == {"event": "A", "who": "1"}
+    assert (bad.line, bad.problem.endswith("(lines 3 to 5)")) == (3, True)
+
+
+@pytest.mark.parametrize("name", ["a.csv.gz", "a.jsonl.gz"])
+def test_damaged_gzip(tmp_path: Path, name: str) -> None:
+    """In the middle of the data, not only at its end."""
+    whole = gzip.compress(b"".join(b"%d,%d\n" % (one, one * one) for one in range(20_000)), mtime=0)
+    path = tmp_path / name
+    path.write_bytes(whole[:200] + bytes(100) + whole[300:])
+    with pytest.raises(Unreadable, match="gzip"):
+        list(read_rows(path, "csv" if "csv" in name else "jsonl"))
+
+
+def test_rows_that_were_set_aside(tmp_path: Path) -> None:
+    """A line of a file of rejects is its row; an event that looks a bit like one is not."""
+    path = written(
+        tmp_path / "a.rejects.jsonl",
+        b'{"file":"a.csv","line":3,"reason":"row","message":"m","row":{"event":"A","amount":"5"},"text":true}\n'
+        b'{"file":"a.jsonl","line":4,"reason":"row","message":"m","row":{"event":"A","amount":"5"}}\n'
+        b'{"event":"A","row":{"event":"B"}}\n',
+    )
+    row = {"event": "A", "amount": "5"}
+    assert list(read_rows(path, "jsonl")) == [
+        Row(1, row, text=True), Row(2, row), Row(3, {"event": "A", "row": {"event": "B"}}),
+    ]  # fmt: skip

@@ -14,6 +14,7 @@ from consumers.history.index import EventIndex
 from offerflow.runtime.settings import Settings
 from offerflow.runtime.store.claims import Position
 from offerflow.runtime.store.events import event_counts, events
+from offerflow.runtime.store.feed import Readers
 from offerflow.runtime.store.transactions import reading
 from schemas.codec import EventEncoder
 from schemas.dead_letter import DeadLetter, write_dead_letter
@@ -81,7 +82,9 @@ class Index:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.index = EventIndex(SETTINGS, engine)
-        self._readers = {JOURNAL: JournalReader(NAMES.__getitem__), LETTERS: LetterReader(SETTINGS.topic_prefix)}
+        self._readers: Readers[Arrivals] = {
+            JOURNAL: JournalReader(NAMES.__getitem__), LETTERS: LetterReader(SETTINGS.topic_prefix),
+        }  # fmt: skip
 
     def rows_of(self, records: Iterable[Lying]) -> Arrivals:
         rows = self.index.batch()
@@ -102,5 +105,5 @@ class Index:
 
     def counts(self) -> dict[tuple[int, str, str, str], int]:
         with reading(self.engine) as connection:
-            found = connection.execute(select(event_counts)).all()
-        return {(row.hour, row.event, row.source, row.reason): row.count for row in found}
+            found = [tuple(row) for row in connection.execute(select(event_counts))]
+        return {(hour, event, source, reason): count for hour, event, source, reason, count, _ in found}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, delete, select
 
+from consumers.history import index as module
 from offerflow.runtime.errors import Disturbed
 from offerflow.runtime.store import events as store
 from offerflow.runtime.store.claims import Position
@@ -125,9 +127,14 @@ def test_a_batch_that_another_wrote_is_not_written(index: Index) -> None:
     assert index.index.positions() == {place: Position("id", 1)}
 
 
-def test_a_topic_made_anew_has_none_of_the_rows_before(index: Index) -> None:
-    """Their bodies are gone, and the same offsets mean something else now; other partitions keep theirs."""
-    index.take(valid(0, user_id="old"), valid(1, user_id="old"), valid(0, 1))
+def test_a_topic_made_anew_has_none_of_the_rows_before(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their bodies are gone, and the same offsets mean something else now: they leave a few at a time before anything
+    is added. Other partitions keep theirs."""
+    monkeypatch.setattr(module, "AT_ONCE", 2)
+    index.take(*(valid(at, user_id="old") for at in range(3)), valid(0, 1))
+    with pytest.raises(Disturbed, match="made anew"):
+        index.take(valid(0, user_id="new"), topic_id="another")
+    assert [row["user_id"] for row in index.rows(partition=0)] == ["old"]
     index.take(valid(0, user_id="new"), topic_id="another")
     assert [(row["partition"], row["user_id"]) for row in index.rows()] == [(0, "new"), (1, "anna")]
 
@@ -142,6 +149,19 @@ def test_hours_are_counted_by_arrival(index: Index) -> None:
     with reading(index.engine) as connection:
         newest = connection.scalars(select(store.event_counts.c.last).order_by(store.event_counts.c.hour)).all()
     assert newest == [NOW + 5, NOW + HOUR]
+
+
+def test_names_that_are_made_up_do_not_fill_the_counts(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond so many of an hour they are counted together; those that have a row go on having it, and so does the
+    plan."""
+    monkeypatch.setattr(store, "MOST_NAMES", 3)
+    said = [DeadLetter("unknown_event", "no", event=f"made up {at % 5}", source="shop") for at in range(10)]
+    index.take(*(dead(at, b"{}", said[at]) for at in range(4)))
+    index.take(*(dead(at, b"{}", said[at]) for at in range(4, 10)), valid(0))
+    assert index.counts() == {
+        **{(NOW, f"made up {at}", "shop", "unknown_event"): 2 for at in range(3)},
+        (NOW, "", "shop", "unknown_event"): 4, (NOW, "Purchase Completed", "shop", ""): 1,
+    }  # fmt: skip
 
 
 def test_ids_are_found_in_every_segment(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,15 +227,21 @@ def test_old_rows_leave_a_few_at_a_time(index: Index, monkeypatch: pytest.Monkey
 
 
 def test_hostile_names_are_kept(index: Index) -> None:
-    """A NUL, which PostgreSQL does not take, is kept as its picture, and the longest ids fit its indexes."""
-    long = "\U0001f600" * 512
+    """A NUL, which PostgreSQL does not take, is kept as its picture, and the longest ids and names fit its indexes,
+    though nothing can be compressed of them."""
+    draw = random.Random(1)
+    long = "".join(chr(draw.randrange(0x10000, 0x110000)) for _ in range(512))
     index.take(
         valid(0, event_id="a\0b", user_id="'; drop table event; --", anonymous_id=long),
-        dead(0, b'{"event":"x","user_id":"\\u0000"}', DeadLetter("unknown_event", "no", event=long * 2, source="\0")),
+        dead(
+            0,
+            b'{"event":"x","user_id":"\\u0000"}',
+            DeadLetter("unknown_event", "no", event=long * 2, source="\0" + long),
+        ),
     )
     good, bad = index.rows()
     assert (good["event_id"], good["user_id"], good["anonymous_id"]) == ("a␀b", "'; drop table event; --", long)
-    assert (bad["user_id"], bad["source"], bad["event"]) == ("␀", "␀", long + "…")
+    assert (bad["user_id"], bad["source"], bad["event"]) == ("␀", "␀" + long[:199], long[:200])
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])

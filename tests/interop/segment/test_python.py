@@ -9,8 +9,9 @@ import pytest
 from segment.analytics.client import Client
 
 from tests.interop.calls import AT_MS, GROUP, PAGE, PURCHASE, TRAITS, Person, Troubles, check_calls
-from tests.interop.edge import Edge
+from tests.interop.edge import Edge, somebody
 from tests.interop.front import Front
+from tests.waiting import until
 
 pytestmark = pytest.mark.broker
 WHEN = datetime.fromtimestamp(AT_MS / 1000, UTC)
@@ -54,6 +55,20 @@ def test_troubles_on_the_way(edge: Edge, front: Front) -> None:
         analytics.join()
     troubles.check(edge)
     assert failed == {troubles.bad: 400, troubles.large: 413}
+
+
+def test_a_restart_of_the_edge(edge: Edge) -> None:
+    """What is sent while it is away comes when it is back."""
+    user = somebody()
+    analytics = client(edge.url, edge)
+    analytics.track(user, "Purchase Completed", {**PURCHASE, "order_id": "before"})
+    analytics.flush()
+    with edge.stopped():
+        analytics.track(user, "Purchase Completed", {**PURCHASE, "order_id": "while"})
+        until(analytics.queue.empty, "the library to try")
+    analytics.flush()
+    analytics.join()
+    assert [event.properties["order_id"] for event in edge.events(user, 2)] == ["before", "while"]
 
 
 def test_a_wrong_key_is_told(edge: Edge) -> None:

@@ -64,11 +64,10 @@ class Edge:
         if self.ready:
             self.readiness.why = None
         self.gate = Gate(self.keys)
+        self.intake = Intake(AcknowledgedPublisher(self.publisher), self.readiness, "test.".__add__)
         self.app = IngestApp(
-            all_adapters(self.limits), self.gate,
-            Intake(AcknowledgedPublisher(self.publisher), self.readiness, "test.".__add__), self.readiness, self.limits,
-            self.api, self.room,
-        )  # fmt: skip
+            all_adapters(self.limits), self.gate, self.intake, self.readiness, self.limits, self.api, self.room
+        )
 
     def request(self, method: str, path: str, **more: object) -> httpx.Response:
         async def exchange() -> httpx.Response:

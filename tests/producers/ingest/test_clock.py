@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from msgspec import UNSET
 
 from producers.ingest.clock import HELD_MS, STORED_MS, corrected, happened
-from producers.ingest.times import seconds
+from producers.ingest.times import milliseconds, seconds
 from schemas.values import TIMES
 
 NOW = 1_772_704_800_000
@@ -77,3 +77,9 @@ def test_what_goes_into_the_envelope() -> None:
     assert happened("yesterday", NOW, NOW) == ("yesterday", UNSET)
     for nothing in (None, "", UNSET):
         assert happened(nothing, NOW, NOW) == (UNSET, UNSET)
+
+
+@pytest.mark.parametrize("sent_at", [milliseconds("0001-01-01T00:00:00Z"), 0, NOW - 2 * HOUR])
+def test_sent_before_it_happened(sent_at: int) -> None:
+    """What a client writes that has no time of sending moves nothing."""
+    assert corrected(NOW - HOUR, sent_at, NOW) == NOW - HOUR

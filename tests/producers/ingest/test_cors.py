@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from producers.ingest import cors
 from producers.ingest.keyring import Source, Terms
@@ -93,3 +95,13 @@ def test_origins(allowed: set[str] | None, origin: str, good: bool) -> None:
 def test_a_client_that_names_no_origin_is_no_browser() -> None:
     """Apps may use the key of a web site; origins protect pages from pages."""
     assert cors.refusal({}, Source("web", "sdk", Terms("abc", origins=frozenset()))) is None
+
+
+@given(st.dictionaries(st.sampled_from([*ASKED, b"webhook-request-origin"]), st.binary(max_size=30)))
+def test_no_header_raises_or_comes_back_odd(headers: dict[bytes, bytes]) -> None:
+    """Whatever is sent: an answer whose headers are printable, or none."""
+    source = Source("web", "sdk", Terms("abc", origins=frozenset({"https://*.shop.example"})))
+    answers = [cors.preflight(headers, ("POST",)), cors.handshake(headers)]
+    told = [*cors.headers_for(headers), *(pair for answer in answers if answer is not None for pair in answer.headers)]
+    assert all(value.isascii() and value.decode().isprintable() for _, value in told)
+    assert (cors.refusal(headers, source) is None) == (b"origin" not in headers)

@@ -51,7 +51,7 @@ def kill(stack: Stack, name: str) -> None:
 def goes_on(senders: Senders) -> None:
     """Waits until more is taken than now."""
     before = len(senders.taken)
-    until(lambda: len(senders.taken) > before + 200, "the load to go on", 90)
+    until(lambda: len(senders.taken) > before + 100, "the load to go on", 90)
 
 
 def test_nothing_that_was_answered_is_lost_and_nothing_counts_twice(own: Stack) -> None:
@@ -60,12 +60,9 @@ def test_nothing_that_was_answered_is_lost_and_nothing_counts_twice(own: Stack) 
     senders = Senders(own.told["ingest"], own.told["api_key"])
     with senders.sending():
         goes_on(senders)
-        kill(own, "ingest")
-        goes_on(senders)
-        kill(own, "kafka")
-        goes_on(senders)
-        kill(own, "ingest")
-        goes_on(senders)
+        for name in ("kafka", "ingest", "ingest"):
+            kill(own, name)
+            goes_on(senders)
     found = in_kafka(own)
     assert senders.again > 0
     assert senders.refused <= {503}

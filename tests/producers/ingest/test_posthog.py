@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from offerflow.runtime.keys import WRITE, new_key
 from producers.ingest.adapters.posthog import PostHogAdapter, PostHogV1Adapter
 from producers.ingest.adapters.posthog_settings import PostHogSettings
 from producers.ingest.answers import Answer, Refusal, unauthorized, unavailable
@@ -209,7 +210,9 @@ def test_taken_is_exactly_200() -> None:
     assert (answer.status, said(answer)) == (200, {"status": "Ok"})
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b'{"batch":[]}', b'{"batch":5}', b"[]", b'"x"', b"\xff", b"[" * 99_999])
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b'{"batch":[]}', b'{"batch":5}', b"[]", b'"x"', b"\xff", pytest.param(b"[" * 99_999, id="deep")]
+)
 def test_what_cannot_be_read_is_said_in_the_words_of_the_protocol(body: bytes) -> None:
     """`detail` is what its SDKs show."""
     refusal = refused(ADAPTER, asked("/batch", body))
@@ -228,10 +231,17 @@ def test_refusals_by_status() -> None:
     assert (b"retry-after", b"2") in away.headers
 
 
-def test_what_is_no_event_is_told_by_index() -> None:
-    """None of the request is taken then."""
-    answer = said(ADAPTER.refused(refused(ADAPTER, batch(EVENT, 5))))
-    assert [event["index"] for event in answer["events"]] == [1]
+def test_what_is_no_event_is_left_to_validation() -> None:
+    """The rest of its batch is taken with it, and the dead letter shows what came."""
+    _, number = envelopes(ADAPTER, batch(EVENT, 5))
+    assert number["via"] == {"protocol": "posthog", "rest": {"item": 5}}
+
+
+def test_a_large_event_is_told_by_index() -> None:
+    """413, at which some SDKs halve the batch until it is alone."""
+    adapter = PostHogAdapter(Limits(event_bytes=200))
+    answer = adapter.refused(refused(adapter, batch(EVENT, {**EVENT, "properties": {"note": "x" * 200}})))
+    assert (answer.status, [event["index"] for event in said(answer)["events"]]) == (413, [1])
 
 
 def test_over_http() -> None:
@@ -274,3 +284,24 @@ def test_a_key_cannot_break_out_of_the_script() -> None:
     """What stands in the path is data there, whatever it holds."""
     answer = SETTINGS.read(asked('/array/a"]<script/config.js', method="GET"), SOURCE)
     assert rb'"a\"]\u003cscript"' in answer.body
+
+
+def test_keys_in_other_places() -> None:
+    """Wherever the key is looked for, it is not kept; nor is any text that is a key, and the rest stays."""
+    key = new_key(WRITE)
+    said = {"token": "wk_a", "api_key": "wk_a", "a": [key, "wk_a"], "$set": {"token": key}, "$b": {"c": key}}
+    (*_, event) = taken(ADAPTER, batch({**EVENT, "properties": said, "other": {"key": key}}))
+    envelope = json.loads(event.value)
+    assert key.encode() not in event.value
+    assert envelope["properties"] == {"a": ["(key, hidden)", "wk_a"]}
+    assert envelope["context"]["$b"] == {"c": "(key, hidden)"}
+    assert envelope["via"]["rest"]["other"] == {"key": "(key, hidden)"}
+
+
+def test_what_is_said_of_a_request_is_not_multiplied() -> None:
+    """A time of sending that is none is dropped, and the name of a library is cut."""
+    items = [{**EVENT, "uuid": f"e-{number}"} for number in range(20)]
+    events = taken(ADAPTER, batch(*items, sent_at="x" * 100_000))
+    assert max(len(event.value) for event in events) < 1000
+    request = asked("/i/v1/analytics/events", {"batch": items}, posthog_sdk_info="x" * 10_000)
+    assert max(len(event.value) for event in taken(V1, request)) < 1000

@@ -45,6 +45,20 @@ def test_a_burst_then_the_rate() -> None:
     assert ingest_quota_refusals.labels("app")._value.get() == before + 2
 
 
+def test_a_key_that_has_nothing_left_is_told_before_its_request_is_read() -> None:
+    """As long as one event may be sent nothing is said, and asking takes nothing."""
+    clock = Clock()
+    quotas = Quotas(now=clock)
+    assert quotas.exhausted(Source("app", "sdk")) is None
+    assert [quotas.exhausted(source()) for _ in range(50)] == [None] * 50
+    assert quotas.refusal(source(), 20) is None
+    refused = quotas.exhausted(source())
+    assert refused is not None
+    assert (refused.status, dict(refused.headers), refused.count) == (429, {b"retry-after": b"1"}, 0)
+    clock.now += 0.1
+    assert quotas.exhausted(source()) is None
+
+
 def test_a_request_larger_than_the_burst_is_taken_and_paid_off() -> None:
     """Else it could never be sent; what follows waits for as long as it took too much."""
     clock = Clock()

@@ -10,6 +10,7 @@ import pytest
 from producers.ingest.adapters.reteno import MOST_PAST, RetenoAdapter
 from producers.ingest.answers import Answer, Refusal
 from producers.ingest.limits import Limits
+from schemas.envelope import MAX_ID
 from tests.producers.ingest.edge import KEY, SOURCE, Edge
 from tests.producers.ingest.exchange import asked, envelopes, fixture, of_fixture, refused, said, taken
 
@@ -153,6 +154,24 @@ def test_a_user_of_an_sdk() -> None:
     assert event.id != taken(ADAPTER, of_fixture("reteno-ios-user", **SAID))[0].id
 
 
+@pytest.mark.parametrize(
+    ("attributes", "traits"),
+    [
+        ({"firstName": "Ada", "address": None, "fields": None}, {"first_name": "Ada"}),
+        ({"fields": [{"key": "plan", "value": "pro"}, {"key": "city"}]}, {"plan": "pro", "city": None}),
+        ({"firstName": "Ada", "fields": [5]}, {"firstName": "Ada", "fields": [5]}),
+        (5, 5),
+        (None, None),
+    ],
+)
+def test_attributes_of_a_user(attributes: Any, traits: Any) -> None:
+    """What is null is not there; what is of another form goes on as it came."""
+    body = {"deviceId": "d", "externalUserId": "u", "userAttributes": attributes}
+    (envelope,) = envelopes(ADAPTER, asked("/api/v1/user", body))
+    found = envelope.get("properties")
+    assert found == traits or {name: found[name] for name in traits} == traits
+
+
 def test_a_device_of_an_sdk() -> None:
     """Its push token is an event; without one there is nothing to say, and 200."""
     request = of_fixture("reteno-android-device", **SAID)
@@ -213,3 +232,32 @@ def test_over_http() -> None:
     assert (answer.status_code, answer.json()["accepted"]) == (200, 5)
     assert {record.key for record in edge.publisher.records} == {b"u-1"}
     assert edge.post({"deviceId": "d", "events": []}, EVENTS).json() == {"accepted": 0, "ids": []}
+
+
+@pytest.mark.parametrize("device", ["d", {"a": 1}, ["d"], 7])
+def test_a_retry_has_the_ids_of_the_first(device: Any) -> None:
+    """Whatever the device says that it is."""
+    body = {"deviceId": device, "events": [{"eventTypeKey": "A", "occurred": "2026-03-05T10:00:00Z"}]}
+    first, again = (taken(ADAPTER, asked(EVENTS, body))[0].id for _ in range(2))
+    assert first == again
+
+
+def test_a_sender_is_not_multiplied() -> None:
+    """Who sends is part of each event, and is held against the limit of one; a version is cut."""
+    events = [{"eventTypeKey": "A"}] * 20
+    for who in ("deviceId", "externalUserId"):
+        refusal = refused(ADAPTER, asked(EVENTS, {"deviceId": "d", who: "x" * 100_000, "events": events}))
+        assert (refusal.status, refusal.error) == (413, "event_too_large")
+    many = taken(ADAPTER, asked(EVENTS, {"deviceId": "d", "events": events}, x_reteno_sdk_version="1" * 10_000))
+    assert max(len(event.value) for event in many) < 1000
+
+
+def test_a_long_idempotency_key_is_told_by_its_hash() -> None:
+    """The ids are no longer than an id may be, are told apart, and are the same when the request comes again."""
+    events = [{"eventTypeKey": "A", "params": [WHO]}, {"eventTypeKey": "B", "params": [WHO]}]
+    first, again = (
+        [event.id for event in taken(ADAPTER, asked(EVENT, events, idempotency_key="k" * 1000))] for _ in range(2)
+    )
+    assert first == again
+    assert len({*first}) == 2
+    assert max(map(len, first)) <= MAX_ID

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -59,6 +60,12 @@ def test_a_path_says_what_an_event_is_that_does_not(path: str, kind: str) -> Non
     """Single calls need no type."""
     (envelope,) = envelopes(ADAPTER, asked(path, {"userId": "u", "event": "A"}))
     assert envelope["type"] == kind
+
+
+def test_the_context_of_a_batch_is_that_of_events_without_one() -> None:
+    """Java's library sends it once."""
+    body = {"batch": [{"type": "track", "event": "A"}, {**TRACK, "context": {"ip": "::1"}}], "context": {"app": {}}}
+    assert [one["context"] for one in envelopes(ADAPTER, asked("/v1/import", body))] == [{"app": {}}, {"ip": "::1"}]
 
 
 @pytest.mark.parametrize("path", ["/v1/batch", "/v1/b", "/v1/import", "/beacon/v1/batch", "/v1/track"])
@@ -174,8 +181,46 @@ def test_an_event_without_an_id_gets_one_that_a_retry_gets_too() -> None:
     assert one(timed)["event_id"] != one({**timed, "userId": "v"})["event_id"]
     who = {"type": "identify", "userId": "u", "messageId": None}
     assert one(who)["event_id"] == one(who)["event_id"]
+    odd = one({**timed, "messageId": [5]})
+    assert (odd["event_id"], odd["via"]["rest"]) == (one(timed)["event_id"], {"messageId": [5]})
     untimed = {"type": "track", "event": "A", "userId": "u"}
     assert one(untimed)["event_id"] != one(untimed)["event_id"]
+
+
+def test_made_ids_tell_apart_what_differs() -> None:
+    """The kind that only the path says, what a batch says for its events, and equal calls of one body."""
+    body = {"userId": "u", "timestamp": AT}
+    made = [envelopes(ADAPTER, asked(path, body))[0]["event_id"] for path in ("/v1/page", "/v1/screen", "/v1/group")]
+    traits = [{"traits": {"plan": plan}} for plan in ("free", "pro")]
+    made += [one({"type": "identify", **body}, context=context)["event_id"] for context in traits]
+    twice = {"batch": [{"type": "track", "event": "A", **body}] * 2}
+    ids = [[one["event_id"] for one in envelopes(ADAPTER, asked("/v1/batch", twice))] for _ in range(2)]
+    assert ids[0] == ids[1]
+    assert len({*made, *ids[0]}) == 7
+
+
+def test_a_return_to_old_traits_is_no_repeat() -> None:
+    """Without a time the hour tells two equal calls apart; a retry comes sooner."""
+    request = asked("/v1/identify", {"userId": "u", "traits": {"plan": "free"}})
+    later = replace(request, received_at=request.received_at + 3_600_000)
+    first, again, third = (taken(ADAPTER, one)[0].id for one in (request, request, later))
+    assert first == again != third
+
+
+@pytest.mark.parametrize(
+    ("context", "events", "error"),
+    [
+        ({"a": "x" * 70_000}, 1, "event_too_large"),
+        ({"a": "x" * 60_000}, 2000, "body_too_large"),
+        (json.loads('{"a":' * 20 + "1" + "}" * 20), 1, "too_deep"),
+    ],
+)
+def test_what_is_said_for_all_events_is_held_against_the_limits(context: object, events: int, error: str) -> None:
+    """It is copied into each: a small request would become gigabytes."""
+    body = {"batch": [{"type": "track", "event": "A"}] * events, "context": context, "sentAt": "x" * 70_000}
+    assert refused(ADAPTER, asked("/v1/batch", body)).error == error
+    (envelope,) = envelopes(ADAPTER, asked("/v1/batch", {**body, "batch": [TRACK], "context": {}}))
+    assert "sent_at" not in envelope["via"]
 
 
 def test_keys_are_never_kept() -> None:
@@ -201,6 +246,7 @@ def basic(user: str, password: str = "") -> str:
         ({"event": "A", "batch": 5, "writeKey": "wk_1"}, b"", {}),
         ({"batch": []}, b"writeKey=wk_1", {}),
         (b"not json", b"writeKey=wk_1", {}),
+        (b'{"batch":[{"a":NaN}],"writeKey" : "wk_1"}', b"", {}),
     ],
 )
 def test_the_key_is_found(body: object, query: bytes, headers: dict[str, str]) -> None:

@@ -7,6 +7,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from offerflow.catalog.view import Catalog
 from producers.ingest.adapters.native import NativeAdapter
@@ -149,3 +151,28 @@ def test_a_new_plan_counts_at_once() -> None:
     before, after = asyncio.run(both())
     assert verdicts(before)[0]["reason"] == "unknown_source"
     assert after is None
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3), max_leaves=6,
+)  # fmt: skip
+
+
+@settings(max_examples=60)
+@given(
+    st.sampled_from(["Paid", "Opened", "Piad", "offerflow.X", ""]), st.dictionaries(st.text(max_size=8), _JSON),
+    st.one_of(st.just(b"validate=strict"), st.binary(max_size=40)), _JSON,
+)  # fmt: skip
+def test_nothing_that_is_asked_raises(name: str, properties: dict[str, Any], query: bytes, time: Any) -> None:
+    """Whatever the query and the event hold, there is a verdict, a precise refusal, or the event goes on."""
+    event = {"event": name, "user_id": "u", "properties": {"amount": 1, **properties}, "time": time}
+    request = Request("POST", "/v1/events", query, {}, json.dumps(event).encode(), NOW)
+    read = NativeAdapter(Limits()).read(request, SOURCE)
+    if isinstance(read, Refusal):
+        assert read.status == 400
+        return
+    strict = Strict()
+    strict.replace(catalog())
+    answer = asyncio.run(strict.judged(request, SOURCE, read))
+    assert answer is None or answer.status in (400, 422)

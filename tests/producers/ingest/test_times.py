@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import UNSET
 
-from producers.ingest.times import milliseconds, seconds
+from producers.ingest.times import milliseconds, seconds, stamp
 from schemas.values import TIMES, parse_time
 
 NOON = 1_772_704_800_000
@@ -74,3 +75,11 @@ def test_without_an_offset_it_is_utc(moment: datetime) -> None:
     """As if Z stood behind it."""
     expected = (moment.replace(tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
     assert milliseconds(str(moment)) == expected
+
+
+def test_a_stamp_is_no_longer_than_a_time() -> None:
+    """It is copied to every event of a request, so nothing else is taken for one."""
+    for told in ("2026-03-05T10:00:00Z", "yesterday", 1_772_704_800_000, 0.5):
+        assert stamp(told) == told
+    for other in ("x" * 65, True, None, UNSET, {"a": 1}, [], 1 << 70):
+        assert stamp(other) is UNSET

@@ -8,8 +8,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from console.dead_letters.masking import HIDDEN, mask, personal_in
 from producers.ingest.members import fields_decoder
 from producers.ingest.traits import planned
+from schemas.plan import Plan, load_event_schema
+from tests.schemas.samples import definition
 
 NOON = 1_772_704_800_000
 
@@ -43,3 +46,11 @@ def test_nothing_to_add() -> None:
     """The very same object, so that the bytes that were sent can go on."""
     fields = fields_decoder.decode(b'{"plan": "pro"}')
     assert planned(fields) is fields
+
+
+def test_both_names_are_personal() -> None:
+    """A trait that the plan marks is hidden under the name it came by, too."""
+    first = {"name": "first_name", "type": ["null", "string"], "pii": True, "default": None}
+    plan = Plan([load_event_schema(definition(first), 1000)])
+    masked = mask(named(firstName="Ada", plan="pro"), personal_in(plan))
+    assert masked == {"firstName": HIDDEN, "first_name": HIDDEN, "plan": "pro"}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 
 import pytest
 
 from offerflow.runtime.keys import key_hash, new_key
+from producers.ingest.adapters.protocol import RawEvent
 from producers.ingest.api.serving import NotYet
 from producers.ingest.keyring import Source, Terms
 from tests.producers.ingest.edge import PURCHASE, Edge, FakePublisher
@@ -137,3 +139,31 @@ def test_the_document_of_the_api_is_served_to_anybody() -> None:
     assert answer.status_code == 200
     assert "/v1/events" in answer.json()["paths"]
     assert Edge().request("POST", "/openapi.json").status_code == 405
+
+
+def test_what_kafka_would_never_take_is_413_and_not_send_it_again() -> None:
+    """Whatever an adapter makes of it: an event over what a topic takes, and a request that grows out of proportion."""
+    edge = Edge()
+    events = [RawEvent(f"e-{n}", "u", b"x" * size) for n, size in enumerate((10, 1_000_001, 10))]
+    refusal = edge.intake.too_large(events)
+    assert refusal is not None
+    assert (refusal.status, refusal.error) == (413, "event_too_large")
+    assert [bad.index for bad in refusal.events] == [1]
+    grown = edge.intake.too_large([RawEvent("e", "u", b"x" * 900_000)] * 40)
+    assert grown is not None
+    assert (grown.status, grown.error) == (413, "body_too_large")
+    assert edge.intake.too_large([RawEvent("e", "u", b"x" * 900_000)] * 30) is None
+
+
+def test_a_body_of_countless_values_is_refused_before_anything_is_made_of_them() -> None:
+    """A few kilobytes of gzip would otherwise become hundreds of megabytes of objects, without a key."""
+    answer = Edge().post(gzip.compress(b"[" + b"1," * 1_000_000 + b"1]"), key=None, content_encoding="gzip")
+    assert (answer.status_code, answer.json()["error"]) == (413, "body_too_large")
+
+
+def test_a_key_that_has_used_up_its_quota_is_told_before_anything_is_read() -> None:
+    """429 even for a body that could not be read."""
+    edge = Edge()
+    key = keyed(edge, rate=0.001, burst=1)
+    assert edge.post(PURCHASE, key=key).status_code == 202
+    assert edge.post(b"no JSON", key=key).status_code == 429
