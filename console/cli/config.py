@@ -22,7 +22,7 @@ def config() -> None:
     """Look at the settings."""
 
 
-@config.command()
+@config.command(short_help="Print every setting, its variable and its source.")
 @output_option
 @dir_option
 def show(output: str, directory: Path | None) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import filecmp
+import itertools
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -102,6 +104,7 @@ def import_(
         checked = _checked(named, reading, sorter)
         for file in written:
             file.close()
+            _keep(aside, beside)
             beside.replace(aside)
         _tell(output, checked, judge, opened)
         if sorter is not None and sorter.count:
@@ -131,6 +134,17 @@ def _apart(aside: Path, files: Sequence[Path]) -> None:
             f"{aside} is imported, and bad rows would go there too; give them another file by --rejects, or this import"
             " another --name"
         )
+
+
+def _keep(aside: Path, new: Path) -> None:
+    """Bad rows of an earlier import, which somebody may have mended, get another name."""
+    if not aside.exists() or filecmp.cmp(aside, new, shallow=False):
+        return
+    free = next(
+        path for number in itertools.count(1) if not (path := aside.with_name(f"{aside.name}.{number}")).exists()
+    )
+    aside.rename(free)
+    click.echo(f"earlier bad rows are kept as {free}", err=True)
 
 
 def _delimiter(text: str) -> str:
@@ -195,8 +209,10 @@ def _tell(output: str, checked: Checked, judge: Judge, rejects: Sequence[Path]) 
         checked.newest is not None) else ""  # fmt: skip
     click.echo(f"{checked.rows} rows: {checked.good} good{span}, {checked.bad} bad, {checked.dropped} switched off",
                err=True)  # fmt: skip
-    for event, count in sorted(judge.stripped.items()):
-        click.echo(f"{visible(event)}: {count} properties that the plan does not have are left out", err=True)
+    for event, names in sorted(judge.stripped.items()):
+        told = ", ".join(f"{visible(name)} ({times})" for name, times in names.most_common(_LINES))
+        more = ", …" if len(names) > _LINES else ""
+        click.echo(f"{visible(event)}: the plan does not have {told}{more}; left out", err=True)
     problems = told_problems(checked)
     for one in problems[:_PROBLEMS]:
         about = f"{visible(one['event'])}: " if one["event"] else ""

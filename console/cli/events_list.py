@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from console.cli.options import dir_option, output_option
 from console.cli.output import print_json
 from console.dead_letters.handled import HandledLetters
 from console.events.index import complete, newest, row_json
+from console.events.world import World
 from offerflow.runtime.settings import Settings
 from offerflow.runtime.store.transactions import reading
 
@@ -47,6 +49,7 @@ def list_events(
         past = past_of(live.world, users, visitors, sources, events, since, until, bad=bad)
         rows = [row_json(row) for row in newest(connection, past, limit)]
         filled = complete(connection)
+        near = "" if rows else meant(live.world, events)
     _say_handled(settings, rows)
     if output == "json":
         print_json({"events": rows, "complete": filled})
@@ -60,10 +63,16 @@ def list_events(
     ]  # fmt: skip
     print_fitting(_COLUMNS, cells, ("source",), below=1)
     if not rows:
-        click.echo("no events match", err=True)
+        click.echo(f"no events match{near}", err=True)
     if len(rows) == limit:
         click.echo(f"the newest {limit}; --limit shows more", err=True)
     say_unfilled(filled)
+
+
+def meant(world: World, names: Sequence[str]) -> str:
+    """Of names that no version of the plan had, those that are near; empty where none is."""
+    known = {name for schema in world.plan.by_id.values() for name in schema.names}
+    return "".join(world.plan.nearest(name) for name in names if name not in known)
 
 
 def _say_handled(settings: Settings, rows: list[dict[str, Any]]) -> None:

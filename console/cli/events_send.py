@@ -104,6 +104,8 @@ def _envelope(path: Path | None, given: dict[str, str | None], properties: tuple
             raise click.UsageError(f"{path}: expected one event, a JSON object")
     elif given["event"] is None and given["type"] in (None, "track"):
         raise click.UsageError("say which EVENT to send, or give one by --file")
+    elif not given["user_id"] and not given["anonymous_id"]:
+        raise click.UsageError("say whose event it is: --user or --anonymous")
     envelope |= {name: value for name, value in given.items() if value is not None}
     if properties:
         before = envelope.get("properties")

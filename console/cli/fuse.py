@@ -56,7 +56,7 @@ def show(output: str, directory: Path | None) -> None:
         raise click.exceptions.Exit(1)
 
 
-@fuse.command()
+@fuse.command(short_help="Let validation go on under the present event plan.")
 @click.option("--force", is_flag=True, help="Also while no worker holds: the fuse is off until the next change.")
 @click.option("--timeout", type=Duration(), default="30s", show_default=True, help="How long to wait for the workers.")
 @yes_option

@@ -65,18 +65,22 @@ def show(output: str, directory: Path | None) -> None:
         raise click.exceptions.Exit(1)
 
 
-@history.command()
-@click.argument("part", type=click.Choice((EVENTS, OUTPUTS)))
+@history.command(short_help="Empty a part of the store, to be filled again from the topics.")
+@click.argument("part", type=click.Choice((EVENTS, OUTPUTS)), required=False)
 @click.option("--yes", is_flag=True, help="Do it; without it only what would be done is shown.")
 @output_option
 @dir_option
-def rebuild(part: str, yes: bool, output: str, directory: Path | None) -> None:
+def rebuild(part: str | None, yes: bool, output: str, directory: Path | None) -> None:
     """Empty a part of the store, so that the program `history` fills it again from the topics.
 
     It may run meanwhile, and begins again within seconds. What the topics no longer have does not come back, and of
     events only what arrived within history.days; while outputs are being filled no list of rewards is given, by the
     API neither.
     """
+    if part is None:
+        raise click.UsageError(
+            f"say which part: `{EVENTS}`, the index of what arrived, or `{OUTPUTS}`, entries and rewards"
+        )
     settings = connect(StackFiles.find(directory))
     topics = [settings.topic(name) for name in TOPICS[part]]
     engine = open_store(settings)

@@ -61,7 +61,7 @@ def create(
     click.echo(_KEEP, err=True)
 
 
-@keys.command()
+@keys.command(short_help="Replace KEY by a new one with the same terms.")
 @click.argument("key")
 @click.option(
     "--grace", type=Duration(), default="24h", show_default=True, help="How long the old key works on; 0s ends it now."

@@ -23,9 +23,7 @@ COMMANDS = {
     "plan": Command("console.cli.plan:plan", "Show the event plan, add to it, draft schemas from samples."),
     "events": Command("console.cli.events:events", "Watch events as they come, look at past ones, import and send."),
     "dlq": Command("console.cli.dlq:dlq", "Look at dead letters, mend them and replay them."),
-    "fuse": Command(
-        "console.cli.fuse:fuse", "Show whether validation holds after a change of the plan, or release it."
-    ),
+    "fuse": Command("console.cli.fuse:fuse", "Show if validation holds after a change of plan, or release it."),
     "state": Command("console.cli.state:state", "Show where states stand, adopt what workers refuse, fold anew."),
     "topics": Command("console.cli.topics:topics", "Create and check the topics of a deployment."),
     "keys": Command("console.cli.keys:keys", "Create, replace and limit the keys of senders."),

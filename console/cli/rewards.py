@@ -34,8 +34,9 @@ def rewards() -> None:
     """Look at rewards, and say what became of them."""
 
 
-@rewards.command("list")
-@click.option("--state", type=click.Choice(STATES), help="Only those in this state.")
+@rewards.command("list", short_help="The rewards that were announced, newest last.")
+@click.option("--state", type=click.Choice(STATES), help="Only those in this state; those that are still "
+              "pending are nowhere here: see `offerflow user show`.")  # fmt: skip
 @click.option("--user", help="Only this user's.")
 @click.option("--offer", help="Only those of this offer.")
 @click.option("--after", type=click.IntRange(min=0), help="The first ones after this seq, rather than the newest.")
@@ -63,10 +64,16 @@ def list_command(
     if output == "json":
         print_json(found)
         return
+    if not found:
+        click.echo(
+            f"no rewards match; one that is still pending is not announced yet: `{follow_up('user show USER')}`"
+            " shows it", err=True,
+        )  # fmt: skip
+        return
     print_fitting(_COLUMNS, [_row(one) for one in found], droppable=("hold", "satisfied (UTC)"), below=_BELOW)
 
 
-@rewards.command()
+@rewards.command(short_help="One reward: its worth, what became of it, and why.")
 @click.argument("reward_id", metavar="ID")
 @output_option
 @dir_option

@@ -10,7 +10,7 @@ def rules() -> None:
     """What can be written in conditions, offers and settings."""
 
 
-@rules.command()
+@rules.command(short_help="Print the JSON Schema of definition files, for editors.")
 def schema() -> None:
     """Print the JSON Schema of definition files, by which editors complete them and underline mistakes.
 

@@ -169,7 +169,8 @@ def _programs(files: StackFiles) -> tuple[list[dict[str, Any]], dict[str, str | 
         program.pid = client.own_pid(program)
     reasons = probe.all_of(state.programs, client.connect(files))
     programs = [
-        {"name": p.name, "pid": p.pid, "ready": reasons[p.name] is None, "restarts": p.restarts} for p in state.programs
+        {"name": p.name, "pid": p.pid, "ready": (why := reasons[p.name]) is None, "restarts": p.restarts, "why": why}
+        for p in state.programs
     ]
     return programs, reasons
 

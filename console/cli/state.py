@@ -40,7 +40,7 @@ def state() -> None:
     """
 
 
-@state.command()
+@state.command(short_help="What log, group and Redis say, and what a worker would do.")
 @stage_option
 @topic_option
 @partition_option
@@ -66,7 +66,7 @@ def show(stage: str, topics: tuple[str, ...], partitions: tuple[int, ...], outpu
         raise click.exceptions.Exit(1)
 
 
-@state.command("adopt")
+@state.command("adopt", short_help="Make workers go on where they refuse, once you know why.")
 @stage_option
 @topic_option
 @partition_option
@@ -114,7 +114,7 @@ def adopt_refused(
         _not_done(found)
 
 
-@state.command("rebuild")
+@state.command("rebuild", short_help="Drop the states in Redis and fold them anew from the journal.")
 @partition_option
 @click.option("--on", is_flag=True, help="Carry on from what Redis has, say a restored backup, instead of dropping it.")
 @click.option("--processes", type=click.IntRange(min=1), help="How many partitions at once. Default: one per core.")

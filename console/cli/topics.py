@@ -19,7 +19,7 @@ def topics() -> None:
     """Create and check the topics of a deployment."""
 
 
-@topics.command()
+@topics.command(short_help="Create what is missing. Safe to repeat.")
 @output_option
 @dir_option
 def create(output: str, directory: Path | None) -> None:

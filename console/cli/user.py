@@ -31,7 +31,7 @@ def user() -> None:
     """
 
 
-@user.command()
+@user.command(short_help="What the rules know of USER: offers, rewards, traits, timers.")
 @click.argument("who", metavar="USER")
 @output_option
 @dir_option
@@ -47,7 +47,7 @@ def show(who: str, output: str, directory: Path | None) -> None:
         _refer(found, bool(told["forgotten"]))
 
 
-@user.command("explain")
+@user.command("explain", short_help="Explain where USER stands with OFFER, or with every offer.")
 @click.argument("who", metavar="USER")
 @click.argument("offer", required=False)
 @output_option

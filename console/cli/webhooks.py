@@ -49,7 +49,7 @@ for command in (test, log, parked, replay):
     webhooks.add_command(command)
 
 
-@webhooks.command()
+@webhooks.command(short_help="Make an endpoint NAME at URL and print its secret.")
 @click.argument("name")
 @click.argument("url")
 @events_option
@@ -91,7 +91,7 @@ def list_endpoints(output: str, directory: Path | None) -> None:
     print_fitting(columns, [[row[column] for column in columns] for row in rows], below=1)
 
 
-@webhooks.command()
+@webhooks.command(short_help="Everything about the endpoint NAME.")
 @click.argument("name")
 @click.option("--reveal", is_flag=True, help="Print the secrets too.")
 @output_option
@@ -173,7 +173,7 @@ def pause(name: str, output: str, directory: Path | None) -> None:
     _tell(output, {"name": name, "state": PAUSED}, f"{name} is paused; `{ends}` ends it")
 
 
-@webhooks.command()
+@webhooks.command(short_help="Send to the endpoint NAME again, whatever stopped it.")
 @click.argument("name")
 @output_option
 @dir_option
@@ -188,7 +188,7 @@ def resume(name: str, output: str, directory: Path | None) -> None:
     _tell(output, {"name": name, "state": ACTIVE, "parked": left}, f"{name} is active{parked_too}")
 
 
-@webhooks.command()
+@webhooks.command(short_help="Remove the endpoint NAME with its secrets, log and queue.")
 @click.argument("name")
 @yes_option
 @output_option

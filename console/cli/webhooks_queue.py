@@ -24,7 +24,7 @@ limit_option = click.option(
 )
 
 
-@click.command()
+@click.command(short_help="The last tries at the endpoint NAME, newest last.")
 @click.argument("name")
 @click.option("--message", metavar="ID", help="Only the tries of this message (its webhook-id).")
 @limit_option
@@ -39,7 +39,7 @@ def log(name: str, message: str | None, limit: int, output: str, directory: Path
     _print(rows, columns, ("type", "ms", "status"), output)
 
 
-@click.command()
+@click.command(short_help="Messages that were given up, each with its last error.")
 @click.argument("name", required=False)
 @limit_option
 @output_option
@@ -54,7 +54,7 @@ def parked(name: str | None, limit: int, output: str, directory: Path | None) ->
     _print(rows, columns, ("created_at", "type", "attempts"), output)
 
 
-@click.command()
+@click.command(short_help="Send again what is parked, or the messages ID.")
 @click.argument("name")
 @click.argument("messages", nargs=-1, metavar="[ID]...")
 @yes_option

@@ -23,7 +23,7 @@ from offerflow.runtime.webhooks.signing import headers, signer
 from offerflow.runtime.webhooks.types import TEST
 
 
-@click.command()
+@click.command(short_help="Send a test message to the endpoint NAME now.")
 @click.argument("name")
 @output_option
 @dir_option

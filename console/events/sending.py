@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import msgspec
+from msgspec import Struct
 
 from offerflow.catalog.view import Source
 from offerflow.runtime.errors import DependencyDown, OfferflowError
@@ -15,6 +16,17 @@ from offerflow.runtime.settings import Settings
 from offerflow.runtime.topics import CHANNELS
 
 _SECONDS = 30.0
+_LONGEST = 2000
+
+
+class _Fault(Struct):
+    message: str
+    field: str = ""
+
+
+class _Refusal(Struct):
+    message: str
+    events: list[_Fault] = []
 
 
 class NotTaken(OfferflowError):
@@ -31,7 +43,7 @@ def by_edge(url: str, key: str, event: Mapping[str, Any]) -> None:
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise DependencyDown(f"nobody takes events at {url}: {error}") from None
     if answer.status_code != 202:
-        raise NotTaken(f"{url} answered {answer.status_code}: {answer.text[:2000]}")
+        raise NotTaken(f"{url} answered {answer.status_code}: {_said(answer.text)}")
 
 
 def by_kafka(settings: Settings, source: Source, event: Mapping[str, Any]) -> None:
@@ -43,3 +55,13 @@ def by_kafka(settings: Settings, source: Source, event: Mapping[str, Any]) -> No
         publisher.publish([Record(channel, str(key).encode(), msgspec.json.encode({**event, "source": source.id}))])
     finally:
         publisher.close(timeout=1.0)
+
+
+def _said(text: str) -> str:
+    """The message of a refusal with what is wrong with the event, or the answer as it is where it is no refusal."""
+    try:
+        refusal = msgspec.json.decode(text, type=_Refusal)
+    except msgspec.MsgspecError:
+        return text[:_LONGEST]
+    faults = [f"{bad.field}: {bad.message}" if bad.field else bad.message for bad in refusal.events]
+    return "; ".join((refusal.message, *faults))[:_LONGEST]

@@ -165,6 +165,8 @@ def _rejected(file: File, row: Row, problem: Problem, message: str) -> bytes:
     }
     if row.text:
         told["text"] = True
+    if row.raw:
+        told["raw"] = row.raw
     return msgspec.json.encode(told, enc_hook=str) + b"\n"
 
 

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from console.importing.mapping import Event
 from offerflow.catalog.view import Catalog, Source, sources_of
 from offerflow.rules.nearest import did_you_mean
@@ -17,9 +19,18 @@ from schemas.catalog import plan_of
 from schemas.channels import channels_of
 from schemas.plan import Plan
 from schemas.replay import import_headers
-from schemas.step import Outcome, Step
+from schemas.step import Emit, Outcome, Step
 
 TOPIC = "raw.import"
+_MOST_NAMES = 500
+_OTHERS = "…"
+
+
+class _Sent(msgspec.Struct):
+    properties: dict[str, msgspec.Raw] = {}
+
+
+_decode = msgspec.json.Decoder(_Sent).decode
 
 
 class Judge:
@@ -37,18 +48,29 @@ class Judge:
             raise KafkaDown(f"Kafka has no topic {self.topic}; run `offerflow topics create`")
         self.topic_id = channels[self.topic].topic_id
         self.received_ms = received_ms
-        self.stripped: Counter[str] = Counter()
-        """How many properties that the plan does not have were left out, by event."""
+        self.stripped: dict[str, Counter[str]] = {}
+        """Properties of good events that the plan does not have and that were left out, by event and name."""
+        self._left_out = False
         self._step = Step(self.plan, sources, channels, stripped=self._strip)
 
     def _strip(self, event: str, properties: int) -> None:
-        self.stripped[event] += properties
+        self._left_out = True
+
+    def _count(self, event: str, value: bytes) -> None:
+        planned = {field["name"] for field in self.plan.by_name[event].definition["fields"]}
+        names = self.stripped.setdefault(event, Counter())
+        for name in _decode(value).properties.keys() - planned:
+            names[name if name in names or len(names) < _MOST_NAMES else _OTHERS] += 1
 
     def headers(self, line: int) -> list[tuple[str, bytes]]:
         return import_headers(self.channel, self.received_ms, line)
 
     def __call__(self, event: Event) -> Outcome:
-        return self._step(_Record(self.topic, event.key, event.value, self.headers(event.line), self.received_ms))
+        self._left_out = False
+        outcome = self._step(_Record(self.topic, event.key, event.value, self.headers(event.line), self.received_ms))
+        if self._left_out and isinstance(outcome, Emit):
+            self._count(outcome.event, event.value)
+        return outcome
 
 
 def _source(found: Source | None, source_id: str, known: Sequence[str]) -> Source:

@@ -35,13 +35,14 @@ class Unreadable(OfferflowError):
 class Row:
     """``line`` counts from 1, the header of a CSV file included; of Parquet it is the number of the row. ``problem``
     says why there are no ``fields``. ``text``: all values are text, as in CSV; ``typed``: some may be of types that
-    JSON does not have, as in Parquet."""
+    JSON does not have, as in Parquet. ``raw``: the line as it is, where it makes no fields."""
 
     line: int
     fields: dict[str, Any]
     problem: str = ""
     text: bool = False
     typed: bool = False
+    raw: str = ""
 
 
 Read = Callable[[int], None]
@@ -89,11 +90,15 @@ def _csv(path: Path, delimiter: str, read: Read) -> Iterator[Row]:
             if not cells:
                 continue
             if len(cells) != len(header):
-                yield Row(line, {}, f"{len(cells)} cells, the header has {len(header)}")
+                yield Row(line, {}, f"{len(cells)} cells, the header has {len(header)}", raw=_joined(cells, delimiter))
             elif not _is_text("".join(cells)):
-                yield Row(line, {}, "not UTF-8")
+                yield Row(line, {}, "not UTF-8", raw=_joined(cells, delimiter))
             else:
                 yield Row(line, dict(zip(header, cells, strict=True)), text=True)
+
+
+def _joined(cells: list[str], delimiter: str) -> str:
+    return delimiter.join(cells).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _is_text(text: str) -> bool:
@@ -115,13 +120,14 @@ def _json_lines(path: Path, read: Read) -> Iterator[Row]:
                     fields = decode(text.decode("utf-8-sig" if line == 1 else "utf-8"))
                     yield _set_aside(line, fields) or Row(line, fields)
                 except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-                    yield Row(line, {}, f"expected a JSON object: {error}")
+                    kept = text.decode("utf-8", "backslashreplace").rstrip("\r\n")
+                    yield Row(line, {}, f"expected a JSON object: {error}", raw=kept)
 
 
 def _set_aside(line: int, fields: dict[str, Any]) -> Row | None:
     """The row that an earlier import set aside with a reason, mended by now."""
     inside = fields.get("row")
-    if fields.keys() - {"text"} != _REJECT or not isinstance(inside, dict):
+    if fields.keys() - {"text", "raw"} != _REJECT or not isinstance(inside, dict):
         return None
     return Row(line, inside, text=fields.get("text") is True and all(isinstance(one, str) for one in inside.values()))
 

@@ -62,7 +62,8 @@ def created(catalog: Catalog, key: Key, now: int) -> KeyChange:
 
 def rotated(catalog: Catalog, old: Key, new_digest: str, grace_ms: int, now: int) -> tuple[Key, Key, KeyChange]:
     """The old key as it is now, with its end ``grace_ms`` from now (or sooner, if it had one), and a new one on the
-    same terms, which never ends by itself. Raises OfferflowError if ``old`` has ended or the source has no room."""
+    same terms: one that was made for 90 days is replaced by one for another 90. Raises OfferflowError if ``old`` has
+    ended or the source has no room."""
     if not old.active(now):
         raise OfferflowError(
             f"key {old.id} ended at {rfc3339(old.expires_at)}; `offerflow keys create {old.source}` makes another"
@@ -74,7 +75,9 @@ def rotated(catalog: Catalog, old: Key, new_digest: str, grace_ms: int, now: int
         )
     if grace_ms:
         _check_room(catalog, old.source, now)
-    new = replace(old, digest=new_digest, created_at=rfc3339(now), expires_at=0, replaced_by="")
+    lifetime = _lifetime_ms(old)
+    expires_at = now + lifetime if lifetime else 0
+    new = replace(old, digest=new_digest, created_at=rfc3339(now), expires_at=expires_at, replaced_by="")
     ends = min(old.expires_at or now + grace_ms, now + grace_ms)
     ending = replace(old, expires_at=ends, replaced_by=new.id)
     lines = (_line("add", new), _line("change", ending))
@@ -95,6 +98,13 @@ def revoked(key: Key) -> KeyChange:
 def rfc3339(at: int) -> str:
     """Milliseconds since 1970 to whole seconds, as keys have their times."""
     return datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _lifetime_ms(key: Key) -> int:
+    """How long a key that ends was made for; 0 if it does not end, or nobody knows when it began."""
+    if not (key.expires_at and key.created_at):
+        return 0
+    return max(0, key.expires_at - round(datetime.fromisoformat(key.created_at).timestamp() * 1000))
 
 
 def _check_room(catalog: Catalog, source: str, now: int) -> None:

@@ -20,6 +20,9 @@ POLL_S = 0.1
 READY_WITHIN_S = 180.0
 DEATHS_BEFORE_READY = 3
 LEAVING = "is leaving"
+REFUSING = "refusing: "
+REFUSES_S = 15.0
+"""What refuses for so long waits for a person; it asks again only every ten seconds."""
 
 
 class Say(Protocol):
@@ -43,6 +46,7 @@ def wait_ready(
     deadline = time.monotonic() + timeout_s
     waiting: dict[str, str] = {}
     before = _restarts(files.state())
+    settled = time.monotonic() + REFUSES_S
     while True:
         state = files.state()
         for name, restarts in _restarts(state).items():
@@ -58,6 +62,10 @@ def wait_ready(
                 if not waiting:
                     return state
                 _fail_if_dying(state, waiting, before)
+                if not all(why.startswith(REFUSING) for why in waiting.values()):
+                    settled = time.monotonic() + REFUSES_S
+                elif time.monotonic() > settled:
+                    raise _refused(waiting)
                 doing = "waiting for " + ", ".join(
                     f"{name} to leave" if why == LEAVING else name for name, why in sorted(waiting.items())
                 )
@@ -70,6 +78,17 @@ def wait_ready(
         if time.monotonic() > deadline:
             raise _late(state, waiting, timeout_s, files)
         time.sleep(POLL_S)
+
+
+def _refused(waiting: dict[str, str]) -> StackFailed:
+    """Everything else is ready, and these will not be before somebody has done what they ask for."""
+    by_reason: dict[str, list[str]] = {}
+    for name, why in sorted(waiting.items()):
+        by_reason.setdefault(why.removeprefix(REFUSING), []).append(name)
+    said = "\n".join(f"{', '.join(names)}: {why}" for why, names in by_reason.items())
+    return StackFailed(
+        f"refusing to go on, and waiting for you (docs/runbook.md has a section for each reason):\n{said}"
+    )
 
 
 def _ended(files: StackFiles, wanted: Wanted, process: subprocess.Popen[bytes] | None) -> OfferflowError:

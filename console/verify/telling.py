@@ -59,6 +59,9 @@ def lines(report: Report, explained: Sequence[Explained]) -> Iterator[str]:
     for check, kinds in counts(report).items():
         wrong = {kind: count for kind, count in kinds.items() if count}
         verdict = ", ".join(f"{count:,} {kind}" for kind, count in wrong.items()) if wrong else "identical"
+        if not wrong and not _sum(report, check):
+            late = any(_sum(report, name) for name in ("behind", "expired", "running"))
+            verdict = "nothing to compare" if late else "nothing to compare: no event has met a rule yet"
         yield f"{check:8} {verdict}; {_compared(report, check)}"
     shown: dict[tuple[str, str], int] = {}
     for one in explained:

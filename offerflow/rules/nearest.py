@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from itertools import chain
 
-NEAR = 0.6
+NEAR = 0.57
 _LOOKED_AT = 4
 
 

@@ -48,5 +48,9 @@ def bounded(call: Callable[[], T], seconds: float) -> T:
     except Empty:
         raise TimeoutError(f"no answer within {seconds:g} s") from None
     if error is not None:
-        raise error
+        try:
+            raise error
+        finally:
+            # The error holds this frame and with it the call: a frame that holds the error too would keep both alive.
+            del error
     return result  # type: ignore[return-value]

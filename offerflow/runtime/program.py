@@ -58,11 +58,11 @@ class Program:
             started = time.monotonic()
             try:
                 session()
+                continue
             except Refused as error:
                 metrics.refusing.labels(error.reason).set(1)
                 log.error("refusing to go on", reason=error.reason, why=str(error))
-                self.pause(REFUSED_PAUSE_S, f"refusing: {error}")
-                metrics.refusing.labels(error.reason).set(0)
+                why, seconds, reason = f"refusing: {error}", REFUSED_PAUSE_S, error.reason
             except Fenced as error:
                 log.error("another process has taken my place; leaving it to that", why=str(error))
                 self.close()
@@ -70,13 +70,18 @@ class Program:
             except (DependencyDown, Disturbed, TryAgain) as error:
                 if time.monotonic() - started > LONG_SESSION_S:
                     pauses = _pauses()
-                pause = next(pauses)
-                log.warning("waiting for a service", why=str(error), seconds=round(pause, 2))
-                self.pause(pause, str(error))
+                why, seconds, reason = str(error), next(pauses), None
+                log.warning("waiting for a service", why=why, seconds=round(seconds, 2))
             except OfferflowError as error:
                 log.error("cannot go on", why=str(error))
                 self.close()
                 return error.exit_code
+            # What the session leaves behind refers to itself, and its Kafka clients go on by themselves, threads and
+            # connections and all, until they are found: with a collector that seldom looks, for hours.
+            gc.collect()
+            self.pause(seconds, why)
+            if reason is not None:
+                metrics.refusing.labels(reason).set(0)
         self.close()
         log.info("stopped")
         return 0

@@ -12,6 +12,7 @@ import binascii
 import re
 import zlib
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from http import HTTPStatus
 from typing import TypeVar
 from urllib.parse import unquote_to_bytes
@@ -21,7 +22,7 @@ from msgspec import Raw
 
 from producers.ingest.answers import BadEvent, Refusal
 from producers.ingest.limits import Limits, deeper_than
-from producers.ingest.request import inflate
+from producers.ingest.request import inflate, too_dense
 
 T = TypeVar("T")
 
@@ -43,7 +44,8 @@ def json_of(body: bytes, limits: Limits) -> bytes | Refusal:
     """The JSON in a body, in UTF-8 and without a byte order mark.
 
     Browsers and old clients send it percent-encoded, as the field ``data`` of a form, there also in base64, and
-    compressed by gzip without a header that says so; one of each may be around it, in this order.
+    compressed by gzip without a header that says so; one of each may be around it, in this order. Half a megabyte at
+    most may be encoded so.
     """
     if body[:1] not in (b"{", b"["):
         unpacked = _unpacked(body, limits)
@@ -55,15 +57,6 @@ def json_of(body: bytes, limits: Limits) -> bytes | Refusal:
     except UnicodeDecodeError as error:
         return malformed(body, error.start, "is not UTF-8", "")
     return body
-
-
-def form_field(body: bytes, name: bytes) -> bytes | None:
-    """One of the first fields of a body in the form ``a=b&c=d``, decoded; None without one."""
-    for pair in body.split(b"&", _FIELDS):
-        key, equals, value = pair.partition(b"=")
-        if equals and key.strip() == name:
-            return unquote_to_bytes(value.replace(b"+", b" "))
-    return None
 
 
 def decoded(decode: Callable[[bytes], T], text: bytes, forms: str, limits: Limits) -> T | Refusal:
@@ -173,15 +166,27 @@ def malformed(body: bytes, position: int, what: str, forms: str) -> Refusal:
     return Refusal(HTTPStatus.BAD_REQUEST, "malformed_json", f"{where}; {forms}" if forms else where)
 
 
+def _field(body: bytes, name: bytes) -> bytes | None:
+    for pair in body.split(b"&", _FIELDS):
+        key, equals, value = pair.partition(b"=")
+        if equals and key.strip() == name:
+            return value
+    return None
+
+
+def _unquoted(text: bytes) -> bytes:
+    return unquote_to_bytes(text.replace(b"+", b" "))
+
+
+@lru_cache(maxsize=1)  # of one request: who takes it, whose key it has and what it holds are asked one after the other
 def _unpacked(body: bytes, limits: Limits) -> bytes | Refusal:
     """The JSON that something was put around; what is none comes back as it is, for the decoder to complain of."""
     text = body.removeprefix(_BOM).lstrip()
-    if text[:3].upper() in (b"%7B", b"%5B"):
-        text = unquote_to_bytes(text.replace(b"+", b" "))
-    elif text[:1] not in (b"{", b"[") and (field := form_field(text, b"data")) is not None:
-        text = field.strip()
-        if text[:1] not in (b"{", b"[") and _BASE64.fullmatch(text):
-            text = _from_base64(text)
+    if text[:1] not in (b"{", b"[") and text[:2] != _GZIP:
+        plain = _plain(text)
+        if isinstance(plain, Refusal):
+            return plain
+        text = plain
     if text[:2] != _GZIP:
         return text
     try:
@@ -195,7 +200,22 @@ def _unpacked(body: bytes, limits: Limits) -> bytes | Refusal:
             f"the body is larger than the limit of {limits.body_bytes} bytes (after inflating); send fewer events per"
             " request",
         )
-    return inflated.removeprefix(_BOM).lstrip()
+    return too_dense(inflated) or inflated.removeprefix(_BOM).lstrip()
+
+
+def _plain(text: bytes) -> bytes | Refusal:
+    """Without percent signs, form and base64. To take a long one apart would keep other requests waiting."""
+    field: bytes | None = None
+    if text[:3].upper() not in (b"%7B", b"%5B"):
+        field = _field(text, b"data")
+        if field is None:
+            return text
+    if len(text) > _LONG:
+        message = f"the body is percent-encoded or a form of {len(text)} bytes, the limit for such is {_LONG}"
+        message += "; send the JSON as it is, or fewer events per request"
+        return Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large", message)
+    text = _unquoted(text if field is None else field).strip()
+    return _from_base64(text) if text[:1] not in (b"{", b"[") and _BASE64.fullmatch(text) else text
 
 
 def _from_base64(text: bytes) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
+from itertools import zip_longest
 
 from producers.ingest.adapters.protocol import Adapter
 from producers.ingest.answers import Answer, Refusal, plain_refusal, wrong_method
@@ -13,6 +14,8 @@ from producers.ingest.welcome import welcome
 
 Page = Callable[[Message], Answer]
 _METHODS = ("GET", "HEAD")
+_NEAREST = 4
+_PARTS = 10
 
 
 class Pages:
@@ -20,14 +23,14 @@ class Pages:
 
     def __init__(self, events: Sequence[str], calls: Sequence[str], more: Mapping[str, Page] | None = None) -> None:
         self._pages: dict[str, Page] = {"/": welcome, **(more or {})}
-        api = f"; the API for servers: {', '.join(calls)}" if calls else ""
-        self._told = f"events go to: {', '.join(events)}{api}"
+        self._told = list(dict.fromkeys((*events, *calls)))
 
     def answer(self, path: str, scope: Message) -> Answer:
-        """Always one: 404 and 405 say what there is."""
+        """Always one: 404 and 405 say what there is there or near."""
         page = self._pages.get(path)
         if page is None:
-            message = f"there is nothing at {path[:200]}; {self._told}"
+            near = ", ".join(_nearest(path, self._told))
+            message = f"there is nothing at {path[:200]}; the nearest are {near}; GET /openapi.json has all"
             return plain_refusal(Refusal(HTTPStatus.NOT_FOUND, "no_such_route", message))
         if scope["method"] not in _METHODS:
             return plain_refusal(wrong_method(path, scope["method"], _METHODS))
@@ -46,3 +49,20 @@ def described(adapters: Sequence[Adapter], api: Mapping[str, Methods]) -> Page:
         return made[0](scope)
 
     return page
+
+
+def _nearest(path: str, routes: Sequence[str]) -> Sequence[str]:
+    """Of routes as ``POST /v1/events``, those that share most of the beginning with the path, a part in braces being
+    any; of equal ones the first."""
+    parts = path.split("/", _PARTS)[:_PARTS]
+
+    def shared(route: str) -> tuple[int, int]:
+        there = route.partition(" ")[2].split("/")
+        same = 0
+        for ours, given in zip(there, parts, strict=False):
+            if ours != given and ours[:1] != "{":
+                return same, next(at for at, pair in enumerate(zip_longest(ours, given)) if pair[0] != pair[1])
+            same += 1
+        return same, 0
+
+    return sorted(routes, key=shared, reverse=True)[:_NEAREST]

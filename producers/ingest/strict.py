@@ -43,11 +43,16 @@ class Strict:
     async def judged(self, request: Request, source: Source, events: Sequence[RawEvent]) -> Answer | Refusal | None:
         """422 with a verdict per event if one of them would become a dead letter; None if all may be taken, or if the
         request does not ask to be judged."""
-        if not request.query or request.path not in PATHS:
+        if b"validate" not in request.query:
             return None
         wanted = parse_qs(request.query.decode("latin-1"), keep_blank_values=True).get("validate")
         if wanted is None:
             return None
+        if request.path not in PATHS:
+            if wanted != ["strict"]:
+                return None  # whatever it means to the clients of this protocol
+            message = f"only {' and '.join(PATHS)} know validate=strict; nothing was taken"
+            return Refusal(HTTPStatus.BAD_REQUEST, "bad_query", message, count=len(events))
         if wanted != ["strict"]:
             message = f"validate is {', '.join(wanted)[:100]!r}, expected `validate=strict` or none"
             return Refusal(HTTPStatus.BAD_REQUEST, "bad_query", message, count=len(events))

@@ -110,7 +110,7 @@ def installed(world: Deployment) -> Iterator[None]:
             wait = min(2 * wait, wait_max)
 
     log = _Log(world)
-    quiet_gc = SimpleNamespace(freeze=lambda: None, set_threshold=lambda *args: None)
+    quiet_gc = SimpleNamespace(freeze=lambda: None, set_threshold=lambda *args: None, collect=lambda: None)
     random_ids = SimpleNamespace(uuid4=lambda: SimpleNamespace(hex=f"{next(numbers):032x}"))
     simulated: list[tuple[Any, str, Any]] = [
         (outside, "Producer", world.cluster.Producer),

@@ -145,12 +145,16 @@ class TransactionalProducer:
             "transactional.id": self._id,
         }
         trouble = Trouble()
+        kept: list[Producer] = []
         try:
-            producer = outside.Producer(config | trouble.config(config))
-            self._call(lambda: producer.init_transactions(CALL_TIMEOUT_S), CALL_TIMEOUT_S)
+            kept.append(outside.Producer(config | trouble.config(config)))
+            self._call(lambda: kept[0].init_transactions(CALL_TIMEOUT_S), CALL_TIMEOUT_S)
         except KafkaException as error:
+            # It must end here, while the error that is on its way holds the frames of the call: as long as a producer
+            # lives it goes on asking for the id by itself, and once the broker is back it fences the one made next.
+            kept.clear()
             raise translate(error, f"opening transactions as {self._id}", self._settings) from None
-        self._producer, self._trouble = producer, trouble
+        self._producer, self._trouble = kept[0], trouble
         self.opened += 1
 
     def settle(self) -> None:
@@ -263,14 +267,18 @@ class TransactionalProducer:
             steps.reached(Step.COMMITTED)
         except KafkaException as error:
             self.drop()
-            raised = translate(error, f"publishing as {self._id}", self._settings)
-            raise (raised if isinstance(raised, Disturbed) else Disturbed(str(raised))) from None
+            raise self._doubt(error) from None
         self.committed_at = outside.monotonic()
         seconds = self.committed_at - started
         self._commit_seconds.observe(seconds)
         producer.poll(0)
         if self.tainted(seconds):
             self.open()
+
+    def _doubt(self, error: KafkaException) -> Disturbed:
+        # In a frame of its own: one that is part of what it raises keeps itself alive, and the producer with it.
+        raised = translate(error, f"publishing as {self._id}", self._settings)
+        return raised if isinstance(raised, Disturbed) else Disturbed(str(raised))
 
     def _call(self, call: Callable[[], T], timeout_s: float) -> T:
         """A call of the client that has its own time-out, and is left behind if it does not keep it."""

@@ -179,12 +179,13 @@ def _segment(connection: Connection) -> int:
 
 
 def _new(connection: Connection, rows: Sequence[EventRow]) -> Sequence[EventRow]:
-    first: dict[tuple[int, int], int] = {}
-    for row in rows:
-        first.setdefault((row[0], row[1]), row[2])
+    spans: dict[tuple[int, int], tuple[int, int]] = {}
+    for dead, partition, offset, *_ in rows:
+        first, last = spans.get((dead, partition), (offset, offset))
+        spans[dead, partition] = (min(first, offset), max(last, offset))
     there: set[tuple[int, int, int]] = set()
-    for (dead, partition), offset in first.items():
-        found = select(events.c.offset).where(*_in(dead, partition), events.c.offset >= offset)
+    for (dead, partition), (first, last) in spans.items():
+        found = select(events.c.offset).where(*_in(dead, partition), events.c.offset.between(first, last))
         there.update((dead, partition, known) for known in connection.scalars(found))
     return [row for row in rows if row[:3] not in there] if there else rows
 

@@ -7,6 +7,7 @@ it on 413. The newer protocol drops just the events that its answer says to drop
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -14,7 +15,6 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from producers.ingest.adapters.carried import IDENTIFIED
 from producers.ingest.adapters.posthog_events import KEYS, Came, envelopes
 from producers.ingest.adapters.protocol import RawEvent
 from producers.ingest.answers import Answer, Refusal, json_answer
@@ -28,6 +28,7 @@ from producers.ingest.times import milliseconds, stamp
 FORMS = 'expected {"api_key": "wk_…", "batch": [{"event": …, "distinct_id": …}, … ]}, or one such event with the key'
 _PATHS = ("/batch", "/capture", "/e", "/i/v0/e", "/i/v0/ai/batch")
 _LIBRARY = 200
+_FIRST = 128 * 1024
 _TYPES = {400: "validation_error", 401: "authentication_error", 403: "authentication_error", 429: "throttled_error"}
 
 
@@ -40,6 +41,7 @@ class _Body(Struct):
 
 _decode_whole = msgspec.json.Decoder(Raw).decode
 _decode_body = msgspec.json.Decoder(_Body).decode
+_decode_first = json.JSONDecoder().raw_decode
 _decode_list = msgspec.json.Decoder(list[Raw]).decode
 
 
@@ -54,8 +56,8 @@ class PostHogAdapter:
         return True
 
     def key(self, request: Request) -> str | Refusal:
-        body = read_body(request, self._limits)
-        inside = None if isinstance(body, Refusal) else key_in(body[0], body[1])
+        body = parts_of(request, self._limits)
+        inside = None if isinstance(body, Refusal) else key_in(*body)
         key = first_key(request.headers, "the write key as `api_key` in the body", body=lambda: inside,
                         query=request.query, query_names=("token", "api_key"))  # fmt: skip
         # What cannot be read may well have the key in it.
@@ -106,8 +108,9 @@ class PostHogV1Adapter:
         sent_at = milliseconds(told)
         came = Came(source, request.received_at, sent_at, UNSET if sent_at is None else told,
                     _header(request, b"posthog-sdk-info")[:_LIBRARY])  # fmt: skip
-        events = Judged(event for item in items for event in envelopes(item, came))
-        events.dropped = dropped
+        made = [envelopes(item, came) for item in items]
+        events = Judged(event for each in made for event in each)
+        events.dropped, events.taken = dropped, [each[-1].id for each in made]
         return events or _judged(events)
 
     def accepted(self, events: Sequence[RawEvent]) -> Answer:
@@ -133,26 +136,20 @@ class PostHogV1Adapter:
 
 
 class Judged(list[RawEvent]):
-    """The events taken of a request; ``dropped``: why the others were not, by id."""
+    """The events made of a request: ``taken``, ids of those that were sent; ``dropped``: why the others were not."""
 
+    taken: Sequence[str] = ()
     dropped: Mapping[str, str] = {}
 
 
 def read_body(request: Request, limits: Limits) -> tuple[_Body, list[Raw]] | Refusal:
     """What holds for all events, and the events: of a batch, of an array, or one alone."""
-    text = json_of(request.body, limits)
-    whole = text if isinstance(text, Refusal) else tolerant(_decode_whole, text, FORMS, limits)
-    if isinstance(whole, Refusal):
-        return whole
-    body = _Body()
-    listed: Raw = whole
-    if bytes(whole)[:1] == b"{":
-        found = decoded(_decode_body, bytes(whole), FORMS, limits)
-        if isinstance(found, Refusal):
-            return found
-        if found.batch is UNSET:
-            return found, [whole]
-        body, listed = found, found.batch
+    parts = parts_of(request, limits)
+    if isinstance(parts, Refusal):
+        return parts
+    body, listed = parts
+    if body.batch is UNSET and bytes(listed)[:1] == b"{":
+        return body, [listed]
     items = decoded(_decode_list, bytes(listed), FORMS, limits)
     if isinstance(items, Refusal):
         return items
@@ -161,18 +158,43 @@ def read_body(request: Request, limits: Limits) -> tuple[_Body, list[Raw]] | Ref
     return body, items
 
 
-def key_in(body: _Body, items: Sequence[Raw]) -> Any:
-    """The key of a body, or of its first event: browsers say it in each."""
+def parts_of(request: Request, limits: Limits) -> tuple[_Body, Raw] | Refusal:
+    """What holds for all events, and the JSON of the events together, or of the only one: as much as the key takes."""
+    text = json_of(request.body, limits)
+    whole = text if isinstance(text, Refusal) else tolerant(_decode_whole, text, FORMS, limits)
+    if isinstance(whole, Refusal):
+        return whole
+    if bytes(whole)[:1] != b"{":
+        return _Body(), whole
+    found = decoded(_decode_body, bytes(whole), FORMS, limits)
+    if isinstance(found, Refusal):
+        return found
+    return found, whole if isinstance(found.batch, UnsetType) else found.batch
+
+
+def key_in(body: _Body, listed: Raw) -> Any:
+    """The key of a body, or of its first event: browsers say it in each. Nobody knows yet who asks, so nothing is made
+    of the events behind the first, or of a first one that is long."""
     for given in (body.api_key, body.token):
         if isinstance(given, str) and given:
             return given
-    first = fields_of(items[0]) or {}
-    for where in (first, fields_of(first.get("properties", UNSET)) or {}):
+    first = _first(bytes(listed)[:_FIRST])
+    inner = first.get("properties")
+    for where in (first, inner if isinstance(inner, dict) else {}):
         for name in KEYS:
-            given = as_text(where.get(name, UNSET))
-            if isinstance(given, str):
+            given = where.get(name)
+            if isinstance(given, str) and given:
                 return given
     return None
+
+
+def _first(text: bytes) -> dict[str, Any]:
+    """The object that JSON begins with, or begins its array with; empty where it is none, or is cut."""
+    try:
+        found, _ = _decode_first(text.removeprefix(b"[").lstrip().decode("utf-8", "replace"))
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def refused(refusal: Refusal) -> Answer:
@@ -188,8 +210,9 @@ def refused(refusal: Refusal) -> Answer:
 
 
 def _judged(events: Sequence[RawEvent]) -> Answer:
-    results: dict[str, Any] = {event.id: {"result": "ok"} for event in events if not event.id.endswith(IDENTIFIED)}
+    results: dict[str, Any] = {}
     if isinstance(events, Judged):
+        results = {event_id: {"result": "ok"} for event_id in events.taken}
         results |= {event_id: {"result": "drop", "details": why} for event_id, why in events.dropped.items()}
     return json_answer(HTTPStatus.OK, {"results": results})
 

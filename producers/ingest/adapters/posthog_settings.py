@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from producers.ingest.adapters.posthog import key_in, read_body, refused
+from producers.ingest.adapters.posthog import key_in, parts_of, refused
 from producers.ingest.adapters.protocol import RawEvent
 from producers.ingest.answers import Answer, Refusal, json_answer
 from producers.ingest.keyring import Source, first_key
@@ -67,7 +67,7 @@ class PostHogSettings:
             return request.path.split("/")[2]
         inside = None
         if request.method == "POST":
-            body = read_body(request, self._limits)
+            body = parts_of(request, self._limits)
             inside = None if isinstance(body, Refusal) else key_in(*body)
         return first_key(request.headers, "the write key as `api_key` or `token` in the body", body=lambda: inside,
                          query=request.query, query_names=("token", "api_key"))  # fmt: skip

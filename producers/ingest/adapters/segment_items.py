@@ -25,6 +25,7 @@ PROTOCOL = "segment"
 _HOUR_MS = 3_600_000
 _OF_SENDING = ("sentAt", "messageId")
 _OTHER_TIME = "originalTimestamp"
+_RECEIVED = "receivedAt"
 
 _decode = fields_decoder.decode
 _encode = msgspec.json.encode
@@ -48,7 +49,11 @@ class Batch(NamedTuple):
 
 
 def sent(item: bytes, batch: Batch) -> Sent:
-    """What is no object is kept in ``via.rest``, and validation says that it is no event."""
+    """What is no object is kept in ``via.rest``, and validation says that it is no event.
+
+    An item that says when it was received comes out of an archive: what its clock was off by shows there, and its
+    ``timestamp`` was corrected by that.
+    """
     try:
         fields = _decode(item)
     except (msgspec.DecodeError, RecursionError):
@@ -60,10 +65,13 @@ def sent(item: bytes, batch: Batch) -> Sent:
     kind, name = _kind(members, batch.kind)
     sent_at = members.value("sentAt")
     stamped = batch.stamped if sent_at is UNSET else milliseconds(sent_at)
+    archived = milliseconds(as_value(fields.get(_RECEIVED, UNSET)))
     given = members.value("timestamp")
     if given is UNSET:
         given = members.value(_OTHER_TIME)
-    time = happened(given, stamped, batch.received_at, held=batch.held)
+        time = happened(given, stamped, min(batch.received_at, archived or batch.received_at), held=batch.held)
+    else:
+        time = happened(given, None if archived else stamped, batch.received_at, held=batch.held)
     context = members.raw("context")
     if context is UNSET:
         context = batch.context

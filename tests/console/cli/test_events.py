@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from console.cli.events import _COMMANDS, events
 from console.cli.events_funnel import _span
+from console.cli.events_list import meant
 from console.cli.events_table import comparison, header, line
 from console.events.arrivals import Arrivals
 from console.events.comparing import compare
@@ -33,6 +34,7 @@ def test_every_command_exists_and_has_help(name: str) -> None:
         (["debug", "on"], "say whom"), (["debug", "on", "--user", "u", "--device", "d"], "say whom"),
         (["debug", "on", "--user", "u", "--for", "0s"], "more than 0s"), (["debug", "off"], "say whom"),
         (["show"], "Missing argument"), (["list", "--limit", "0"], "0 is not in the range"),
+        (["send", "Bought"], "say whose event it is"), (["send"], "say which EVENT"),
         (["tial"], "Did you mean 'tail'?"),
     ],
 )  # fmt: skip
@@ -99,3 +101,9 @@ def test_a_dead_letter_has_one_side() -> None:
 def test_spans(ms: int | None, text: str) -> None:
     """As definitions write durations."""
     assert _span(ms) == text
+
+
+def test_a_name_that_no_plan_has_is_told_its_neighbour() -> None:
+    """Where no event matches; a name of the plan, or one that is like none, is told nothing."""
+    assert meant(world(), ["Bougth"]) == "; did you mean 'Bought'?"
+    assert meant(world(), ["Bought", "zzz"]) == ""

@@ -50,6 +50,13 @@ def test_nothing_is_emptied_unless_told(run: Run, kept: Kept) -> None:
     assert (len(kept.table("entry")), len(kept.table("reward"))) == (1, 1)
 
 
+def test_a_part_must_be_named(run: Run) -> None:
+    """The message says what each of them is."""
+    done = run("rebuild", "--yes")
+    assert done.exit_code == 2
+    assert "`events`, the index of what arrived, or `outputs`, entries and rewards" in done.stderr
+
+
 def test_outputs_that_were_emptied_are_not_complete_and_count_on(run: Run, kept: Kept) -> None:
     """Lists are refused until all is there again, and cursors of before miss nothing then."""
     kept.complete()

@@ -33,6 +33,14 @@ def test_every_command_in_the_table_exists_and_has_help(name: str) -> None:
     assert "Usage:" in done.output
 
 
+def test_lists_of_commands_are_not_cut() -> None:
+    """What each command does can be read on a terminal of 80 columns."""
+    helps = [CliRunner().invoke(main, [name, "--help"], terminal_width=80).stdout for name in COMMANDS]
+    lists = [listed for told in helps if (listed := told.partition("Commands:")[2])]
+    assert len(lists) > 10
+    assert [listed for listed in lists if "..." in listed] == []
+
+
 def test_a_misspelt_command_is_told_its_neighbour() -> None:
     """Usage errors exit with 2 and say what was probably meant."""
     done = CliRunner().invoke(main, ["aply"])

@@ -61,6 +61,16 @@ def test_rewards_are_listed_newest_last(run: Run, kept: Kept) -> None:
     assert "7.50 EUR" in table[1]
 
 
+def test_an_empty_list_says_where_pending_ones_are(run: Run, kept: Kept) -> None:
+    """On stderr; a program gets an empty list."""
+    kept.complete()
+    table = run("rewards", "list")
+    assert (table.exit_code, table.stdout) == (0, "")
+    assert "pending" in table.stderr
+    assert "user show USER" in table.stderr
+    assert ids(run("rewards", "list", "--output", "json")) == []
+
+
 def test_a_narrow_terminal_shows_all_of_a_reward(run: Run, kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
     """What does not fit beside the id is below it; nothing is dropped, nothing cut."""
     kept.complete()

@@ -231,5 +231,11 @@ def test_bad_rows_do_not_go_where_rows_come_from(here: Deployment, tmp_path: Pat
         assert (refused.returncode, "--rejects" in refused.stderr, path.read_text()) == (2, True, text)
     done = run(here, "import", path.name, "--name", "mended", "--source", "shop", "--dry-run", directory=tmp_path)
     assert (done.returncode, "mended.rejects.jsonl" in done.stderr, path.read_text()) == (1, True, text)
-    assert json.loads((tmp_path / "mended.rejects.jsonl").read_text())["row"] == json.loads(text)
+    rejects = tmp_path / "mended.rejects.jsonl"
+    assert json.loads(rejects.read_text())["row"] == json.loads(text)
+    rejects.write_text("mended by hand")
+    for _ in range(2):  # what is the same already is not kept twice
+        run(here, "import", path.name, "--name", "mended", "--source", "shop", "--dry-run", directory=tmp_path)
+    assert (tmp_path / "mended.rejects.jsonl.1").read_text() == "mended by hand"
+    assert len(list(tmp_path.glob("mended.rejects*"))) == 2
     assert not list(tmp_path.glob("*.new"))

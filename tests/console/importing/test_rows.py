@@ -162,3 +162,11 @@ def test_rows_that_were_set_aside(tmp_path: Path) -> None:
     assert list(read_rows(path, "jsonl")) == [
         Row(1, row, text=True), Row(2, row), Row(3, {"event": "A", "row": {"event": "B"}}),
     ]  # fmt: skip
+
+
+def test_a_line_that_makes_no_row_is_kept(tmp_path: Path) -> None:
+    """As it is, so that whoever mends it can see it."""
+    (broken,) = read_rows(written(tmp_path / "a.jsonl", b'{"event": \xff\r\n'), "jsonl")
+    assert broken.raw == '{"event": \\xff'
+    (ragged,) = read_rows(written(tmp_path / "a.csv", b"a,b\n1,2,3\n"), "csv")
+    assert ragged.raw == "1,2,3"

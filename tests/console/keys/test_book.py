@@ -68,10 +68,10 @@ def test_rotation_keeps_the_terms_and_gives_the_old_key_an_end() -> None:
 
 
 def test_an_end_that_comes_sooner_stays() -> None:
-    """A rotation never lets a key live longer; the new one has no end."""
-    key = replace(OLD, expires_at=NOW + HOUR)
+    """A rotation never lets a key live longer; the new one lives as long as the old was made for."""
+    key = replace(OLD, created_at=book.rfc3339(NOW - 23 * HOUR), expires_at=NOW + HOUR)
     ending, new, _ = book.rotated(catalog(key), key, "b" * 64, 24 * HOUR, NOW)
-    assert (ending.expires_at, new.expires_at) == (NOW + HOUR, 0)
+    assert (ending.expires_at, new.expires_at) == (NOW + HOUR, NOW + 24 * HOUR)
 
 
 def test_without_grace_there_is_room_where_two_are_active() -> None:

@@ -69,3 +69,21 @@ def test_what_died_long_ago_is_no_failure_but_what_dies_now_is(
     publish(files, *REST, program("validation-1", 9))
     with pytest.raises(StackFailed, match=r"started 4 times"):
         wait(files, lambda text: publish(files, *REST, program("validation-1", next(anew))))
+
+
+def test_what_refuses_is_not_waited_for_to_the_end(files: StackFiles, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once only workers that refuse are missing, the wait ends with what they say, each reason once."""
+    monkeypatch.setattr(ready, "REFUSES_S", 0.0)
+    reasons: dict[str, str | None] = {"rules-1": "refusing: the group was set back", "ingest": "starting"}
+    monkeypatch.setattr(probe, "all_of", lambda programs, settings: {p.name: reasons.get(p.name) for p in programs})
+    looks: list[str] = []
+
+    def start(text: str) -> None:
+        looks.append(text)
+        reasons["ingest"] = None
+        reasons["validation-1"] = "refusing: the group was set back"
+
+    publish(files, *REST, program("validation-1"))
+    with pytest.raises(StackFailed, match=r"runbook.*\nrules-1, validation-1: the group was set back$"):
+        wait(files, start)
+    assert looks[0] == "waiting for ingest, rules-1"

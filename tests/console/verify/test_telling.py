@@ -44,6 +44,16 @@ def test_what_is_identical_is_told_with_what_was_compared() -> None:
     }  # fmt: skip
 
 
+def test_nothing_to_compare_is_no_proof() -> None:
+    """Where no event has met a rule, nobody is told that all is identical."""
+    empty = Report((STATES, OUTPUTS), [PartitionReport(partition=0, position=9, records=9)], [], 2.0, 1)
+    assert list(lines(empty, []))[1:] == [
+        "states   nothing to compare: no event has met a rule yet; 0 states compared",
+        "outputs  nothing to compare: no event has met a rule yet; 0 outputs compared",
+    ]
+    assert as_json(empty, [])["identical"]
+
+
 def test_a_difference_names_record_user_and_field() -> None:
     """The first differences are told in full, the others counted."""
     wrong = report(counts=[(OUTPUTS, "wrong", 3)])

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, delete, select
+from sqlalchemy.event import listen
 
 from consumers.history import index as module
 from offerflow.runtime.errors import Disturbed
@@ -114,6 +115,21 @@ def test_what_is_read_again_is_there_once(index: Index) -> None:
     assert index.counts() == {
         (NOW, "Purchase Completed", "shop", ""): 4, (NOW, "Purchased", "shop", "unknown_event"): 1,
     }  # fmt: skip
+
+
+def test_only_the_span_of_a_batch_is_looked_up(engine: Engine) -> None:
+    """However many rows lie behind it: a batch offered again asks for the offsets from its first to its last."""
+    index = Index(engine)
+    index.take(*(valid(at) for at in range(20)))
+    rows = [store.EventRow(**{**row, "segment": 0}) for row in index.rows()[:5]]
+    seen: list[object] = []
+    listen(engine, "before_cursor_execute", lambda *said: seen.append((said[2], said[3])))
+    with writing(engine) as connection:
+        store.add_events(connection, rows)
+    (asked,) = [text for text in map(str, seen) if "BETWEEN" in text]
+    assert "4" in asked.partition("BETWEEN")[2]
+    assert "19" not in asked
+    assert len(index.rows()) == 20
 
 
 def test_a_batch_that_another_wrote_is_not_written(index: Index) -> None:

@@ -11,7 +11,7 @@ from producers.ingest.adapters.amplitude_stream import AmplitudeStreamAdapter
 from producers.ingest.answers import BadEvent, Refusal, unauthorized, unavailable
 from producers.ingest.limits import Limits
 from producers.ingest.request import Request
-from schemas.envelope import decode
+from schemas.envelope import MAX_ID, decode
 from tests.producers.ingest.edge import SOURCE, Edge
 from tests.producers.ingest.exchange import RECEIVED, asked, envelopes, refused, said, taken
 
@@ -317,3 +317,11 @@ def test_a_time_of_upload_that_is_none_is_not_copied_to_every_event() -> None:
     for uploaded in ("x" * 100_000, ["x" * 100_000]):
         events = taken(ADAPTER, http(*items, client_upload_time=uploaded))
         assert max(len(event.value) for event in events) < 1000
+
+
+def test_traits_of_an_event_with_a_long_id() -> None:
+    """Their event has an id that may be one, and the same one when it comes again."""
+    item = {**EVENT, "insert_id": "i" * 510, "user_properties": {"$set": {"plan": "pro"}}}
+    first, again = ([event.id for event in taken(ADAPTER, http(item))] for _ in range(2))
+    assert first == again
+    assert (first[1], len(first[0]) <= MAX_ID) == ("i" * 510, True)

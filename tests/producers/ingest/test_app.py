@@ -145,15 +145,31 @@ def test_one_bad_event_refuses_the_request() -> None:
 
 
 def test_other_paths_and_methods_name_what_is_there() -> None:
-    """404 names the path and the routes, 405 the methods."""
+    """404 names the path, the routes nearest to it and where all are, 405 the methods."""
     edge = Edge()
     missing = edge.post(PURCHASE, path="/v2/event")
     assert missing.status_code == 404
     assert "/v2/event" in missing.json()["message"]
-    assert "POST /v1/events" in missing.json()["message"]
+    for path, near in (("/v1/event", "POST /v1/events"), ("/2/httpap", "POST /2/httpapi"),
+                       ("/x", "POST /v1/events"), ("/batsh", "POST /batch"),
+                       ("/v1/projects/wk_1/setting", "GET /v1/projects/{key}/settings")):  # fmt: skip
+        message = edge.request("GET", path).json()["message"]
+        told = message.partition("the nearest are ")[2]
+        assert told.startswith(f"{near},"), (path, told)
+        assert len(set(told.split(";")[0].split(", "))) == 4
+        assert "GET /openapi.json has all" in told
     for path, allowed in (("/v1/events", "POST"), ("/", "GET, HEAD")):
         wrong = edge.request("PUT", path)
         assert (wrong.status_code, wrong.headers["allow"]) == (405, allowed)
+
+
+def test_a_body_of_nothing_but_values_is_refused_before_they_are_made() -> None:
+    """By any protocol, whoever sends it: each would cost a hundred bytes before anybody could count events."""
+    edge = Edge()
+    for path in ("/v1/events", "/v1/batch", "/batch"):
+        answer = edge.request("POST", path, content=b'{"batch":[1' + b",1" * 400_001 + b"]}")
+        assert (answer.status_code, "400000 values" in answer.text) == (413, True), answer.text
+    assert not edge.publisher.requests
 
 
 def test_the_front_page_tells_how_to_send_an_event() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, unquote_to_bytes
 
 import msgspec
 import pytest
@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
 
+from producers.ingest import bodies
 from producers.ingest.answers import Refusal
-from producers.ingest.bodies import decoded, form_field, json_of, spread, tolerant, within
+from producers.ingest.bodies import decoded, json_of, spread, tolerant, within
 from producers.ingest.limits import Limits
 
 TEXT = '{"a": "ü + %"}'.encode()
@@ -54,11 +55,48 @@ def test_base64_of_a_form_may_have_lost_its_plus_signs() -> None:
     assert decode(found if isinstance(found, bytes) else b"") == value
 
 
-def test_a_field_of_a_form_by_its_name() -> None:
-    """Blanks and escapes are decoded; a field that is not there is none."""
-    assert form_field(b"api_key=k&data=a+%7B", b"data") == b"a {"
-    assert form_field(b"data", b"data") is None
-    assert form_field(b"", b"data") is None
+@pytest.mark.parametrize("body", [b"data", b"other=%7B%7D", b"", b"&".join([b"a=1"] * 200) + b"&data=%7B%7D"])
+def test_a_form_without_the_field_is_left_as_it_is(body: bytes) -> None:
+    """The decoder is to complain of what was sent; a field behind a hundred others is not looked for."""
+    assert json_of(body, LIMITS) == body
+
+
+@pytest.mark.parametrize("around", [b"%b", b"data=%b", b"a=1&data=%b"])
+def test_a_long_encoded_body_is_refused_before_it_is_taken_apart(around: bytes) -> None:
+    """Nobody knows yet who asks: half a megabyte of escapes is decoded, more is 413 and says what to do."""
+    assert json_of(around % (b"%7B" * 170_000), LIMITS) == b"{" * 170_000
+    refusal = json_of(around % (b"%7B" * 180_000), LIMITS)
+    assert isinstance(refusal, Refusal)
+    assert (refusal.status, refusal.error) == (413, "body_too_large")
+    assert "limit for such is 524288; send the JSON as it is" in refusal.message
+
+
+def test_a_long_body_of_json_has_the_limit_of_bodies_alone() -> None:
+    """A blank or a byte order mark before it does not make it an encoded one."""
+    text = b'{"a":"%b"}' % (b"x" * 600_000)
+    assert json_of(b"\xef\xbb\xbf \n" + text, LIMITS) == text
+
+
+def test_one_request_is_unpacked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who takes it, whose key it has and what it holds are asked one after the other, of the same body."""
+    calls: list[bytes] = []
+
+    def unquoted(text: bytes) -> bytes:
+        calls.append(text)
+        return unquote_to_bytes(text)
+
+    monkeypatch.setattr(bodies, "unquote_to_bytes", unquoted)
+    body = quote('{"once": 1}').encode()
+    assert {json_of(body, LIMITS) for _ in range(3)} == {b'{"once": 1}'}
+    assert len(calls) == 1
+
+
+def test_too_many_values_in_a_compressed_form_are_refused() -> None:
+    """As in a body that is compressed as a whole: two million numbers would be two million objects."""
+    body = b"data=" + base64.b64encode(gzip.compress(b"[1" + b",1" * 500_000 + b"]", mtime=0))
+    refusal = json_of(body, LIMITS)
+    assert isinstance(refusal, Refusal)
+    assert (refusal.status, refusal.error) == (413, "body_too_large")
 
 
 @pytest.mark.parametrize(

@@ -305,3 +305,19 @@ def test_what_is_said_of_a_request_is_not_multiplied() -> None:
     assert max(len(event.value) for event in events) < 1000
     request = asked("/i/v1/analytics/events", {"batch": items}, posthog_sdk_info="x" * 10_000)
     assert max(len(event.value) for event in taken(V1, request)) < 1000
+
+
+def test_every_event_that_was_sent_is_told_of() -> None:
+    """By its own id, however that ends, and nothing of what it carried."""
+    items = [{**EVENT, "uuid": "e-1.identified"}, {**EVENT, "uuid": "e-2", "$set": {"plan": "pro"}}]
+    answer = V1.accepted(taken(V1, asked("/i/v1/analytics/events", {"batch": items})))
+    assert said(answer) == {"results": {"e-1.identified": {"result": "ok"}, "e-2": {"result": "ok"}}}
+
+
+@pytest.mark.parametrize("first", [{"api_key": "wk_a"}, {"properties": {"token": "wk_a"}}])
+def test_the_key_is_found_without_a_look_at_the_other_events(first: dict[str, Any]) -> None:
+    """Whoever has no key may send anything behind the first event, and costs next to nothing."""
+    for body in ([first, *[1] * 5000], {"batch": [first, *[1] * 5000]}, {"api_key": "wk_a", "batch": [1] * 5000}):
+        assert ADAPTER.key(asked("/batch", body)) == "wk_a"
+    for nothing in ([1, first], [[first]], b"[", b'{"batch": 7}', [{"properties": 1}]):
+        assert isinstance(ADAPTER.key(asked("/batch", nothing)), Refusal)

@@ -163,6 +163,27 @@ def test_phones_that_keep_requests_for_days_are_not_taken_for_slow_clocks() -> N
     assert moved["time"] == RECEIVED - 1000
 
 
+@pytest.mark.parametrize("path", ["/v1/batch", "/v1/import"])
+def test_events_out_of_an_archive_keep_their_times(path: str) -> None:
+    """Storage destinations write when each was received: by that a clock is judged, not by when it is sent in again;
+    and their `timestamp` is corrected already."""
+    line = {**TRACK, "timestamp": "2023-01-01T00:00:00Z", "originalTimestamp": "2023-01-01T03:00:00Z",
+            "sentAt": "2023-01-01T03:00:05Z", "receivedAt": "2023-01-01T00:00:05Z"}  # fmt: skip
+    kept = one(line, path)
+    assert kept["time"] == 1_672_531_200_000
+    assert kept["via"]["rest"]["receivedAt"] == line["receivedAt"]
+    del line["timestamp"]
+    assert one(line, path)["time"] == 1_672_531_200_000
+    assert one({**line, "receivedAt": "soon"}, path)["time"] == RECEIVED - 5000
+    assert one({**line, "receivedAt": "2099-01-01T00:00:00Z"}, path)["time"] == RECEIVED - 5000
+
+
+def test_wrong_clocks_are_corrected_wherever_libraries_send() -> None:
+    """Those for Java and older phones post what happens now to `/v1/import`."""
+    fast = one({**TRACK, "timestamp": "2026-03-05T12:59:59Z"}, "/v1/import", sentAt="2026-03-05T13:00:00Z")
+    assert fast["time"] == RECEIVED - 1000
+
+
 def test_what_no_envelope_has_goes_in_as_it_is() -> None:
     """A dead letter will say what was wrong; the other events of the batch are not lost for it."""
     items = [

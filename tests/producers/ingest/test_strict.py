@@ -74,6 +74,16 @@ def test_only_who_asks_is_judged(query: bytes) -> None:
     assert judged({**GOOD, "event": "Pade"}, catalog(), query) is None
 
 
+def test_a_route_that_does_not_judge_says_so() -> None:
+    """Who asks for a verdict where there is none is told, and nothing is taken; other values may mean something to the
+    clients of that protocol."""
+    refusal = judged(GOOD, catalog(), path="/v1/batch")
+    assert isinstance(refusal, Refusal)
+    assert (refusal.status, refusal.error) == (400, "bad_query")
+    assert "only /v1/events and /v1/events/import know validate=strict" in refusal.message
+    assert judged(GOOD, catalog(), b"validate=1", path="/v1/batch") is None
+
+
 @pytest.mark.parametrize("query", [b"validate=", b"validate=loose", b"validate=strict&validate=strict"])
 def test_another_value_is_refused(query: bytes) -> None:
     """A mistyped value does not silently mean that nothing is judged."""
