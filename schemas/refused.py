@@ -15,7 +15,7 @@ _LONGEST = 1000
 """Characters of the detail."""
 
 
-class Refused(msgspec.Struct, frozen=True):
+class RefusedEvent(msgspec.Struct, frozen=True):
     """Why an event goes no further. ``reason`` is that of the dead letter."""
 
     reason: str
@@ -23,19 +23,19 @@ class Refused(msgspec.Struct, frozen=True):
     final: bool = False
 
 
-_decode = msgspec.json.Decoder(Refused).decode
+_decode = msgspec.json.Decoder(RefusedEvent).decode
 _encode = msgspec.json.Encoder().encode
-_UNREADABLE = Refused(
+_UNREADABLE = RefusedEvent(
     "origin_forbidden", f"refused where it came in; the header {REFUSED} does not say why", final=True
 )
 
 
 def refused_header(detail: str, *, final: bool) -> bytes:
     """The header's value for an event whose key may not send it."""
-    return _encode(Refused("origin_forbidden", detail[:_LONGEST], final))
+    return _encode(RefusedEvent("origin_forbidden", detail[:_LONGEST], final))
 
 
-def refused_of(headers: Headers, *, replayed: bool = False) -> Refused | None:
+def refused_of(headers: Headers, *, replayed: bool = False) -> RefusedEvent | None:
     """What the headers of a raw record say, None where they refuse nothing (any more, if it was ``replayed``).
     Whoever sets the header refuses, even if nobody can read why: a sender can only harm its own events by it."""
     value = next((value or b"" for name, value in headers if name == REFUSED), None)
@@ -47,4 +47,4 @@ def refused_of(headers: Headers, *, replayed: bool = False) -> Refused | None:
         return _UNREADABLE
     if replayed and not found.final:
         return None
-    return Refused("origin_forbidden", found.detail[:_LONGEST] or _UNREADABLE.detail, found.final)
+    return RefusedEvent("origin_forbidden", found.detail[:_LONGEST] or _UNREADABLE.detail, found.final)

@@ -161,7 +161,8 @@ def _mark(path: Path, *, resume: bool, dry_run: bool) -> Mark | None:
         return found
     if resume and found is None:
         raise OfferflowError(
-            f"there is nothing to resume: {path} is not here, so no import of this name was interrupted"
+            f"there is nothing to resume: {path} is not here, so of an import of this name nothing was sent, or all."
+            " Run it without --resume; what was sent before counts once"
         )
     if found is not None and not resume:
         raise OfferflowError(

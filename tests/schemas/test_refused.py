@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.dead_letter import DeadLetter
-from schemas.refused import REFUSED, Refused, refused_header, refused_of
+from schemas.refused import REFUSED, RefusedEvent, refused_header, refused_of
 from schemas.replay import replay_headers
 from schemas.step import Emit, Skip
 from tests.schemas.raw_samples import a_step, envelope, raw
@@ -19,8 +19,8 @@ FINAL = (REFUSED, refused_header("reserved", final=True))
 
 def test_what_was_written_is_read() -> None:
     """Reason, detail and whether it is for good; other headers say nothing."""
-    assert refused_of([("traceparent", b"x"), MARK]) == Refused("origin_forbidden", "key abc may not", final=False)
-    assert refused_of([FINAL]) == Refused("origin_forbidden", "reserved", final=True)
+    assert refused_of([("traceparent", b"x"), MARK]) == RefusedEvent("origin_forbidden", "key abc may not", final=False)
+    assert refused_of([FINAL]) == RefusedEvent("origin_forbidden", "reserved", final=True)
     assert refused_of([("traceparent", b"x"), ("of-refuse", None)]) is None
     assert refused_of([MARK], replayed=True) is None
     assert refused_of([FINAL], replayed=True) is not None

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from threading import Event
 
 import pytest
 
 from offerflow.runtime import outside
+from tests.waiting import until
 
 
 def test_a_call_gives_what_it_gives() -> None:
@@ -22,3 +25,26 @@ def test_a_call_that_hangs_is_left_behind() -> None:
     with pytest.raises(TimeoutError, match=r"no answer within 0\.01 s"):
         outside.bounded(ended.wait, 0.01)
     ended.set()
+
+
+def test_a_call_that_failed_is_let_go() -> None:
+    """What it used is gone with its error, with no help of the collector of cycles: it may be a client at work."""
+
+    class Client:
+        def ask(self) -> None:
+            raise ConnectionError("away")
+
+    def fail() -> weakref.ref[Client]:
+        client = Client()
+        try:
+            outside.bounded(client.ask, 5)
+        except ConnectionError:
+            return weakref.ref(client)
+        raise AssertionError("it answered")
+
+    gc.disable()
+    try:
+        client = fail()
+        until(lambda: client() is None, "the client to go", 5)
+    finally:
+        gc.enable()

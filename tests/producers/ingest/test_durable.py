@@ -56,7 +56,11 @@ def goes_on(senders: Senders) -> None:
 
 def test_nothing_that_was_answered_is_lost_and_nothing_counts_twice(own: Stack) -> None:
     """kill -9 of the edge twice, of the broker once, all under load: every 2xx is in Kafka, every event that was begun
-    got there in the end, and each counts once in offers and rewards, however often it was sent."""
+    got there in the end, and each counts once in offers and rewards, however often it was sent.
+
+    Validation and rules follow afterwards: a broker that is alone and killed in the middle of a commit may leave the
+    transaction open for ever (docs/runbook.md, "An offset that never becomes stable"), which is not the edge's."""
+    own.up(0, 0)
     senders = Senders(own.told["ingest"], own.told["api_key"])
     with senders.sending():
         goes_on(senders)
@@ -68,6 +72,7 @@ def test_nothing_that_was_answered_is_lost_and_nothing_counts_twice(own: Stack) 
     assert senders.refused <= {503}
     assert set(senders.taken) <= set(found)
     assert set(senders.begun) == set(senders.taken) == set(found)
+    own.up()
     own.wait_idle()
     examined = own.examine(*WORKSPACES)
     assert not examined.report, str(examined.report)
