@@ -19,7 +19,7 @@ from offerflow.runtime.metrics import ingest_request_seconds, ingest_requests
 from producers.ingest import cors
 from producers.ingest.adapters.protocol import Adapter, RawEvent
 from producers.ingest.answers import Answer, Refusal, plain_refusal, unavailable, wrong_method
-from producers.ingest.api.serving import Api, allowed, not_for
+from producers.ingest.api.serving import Api, NotYet, allowed, not_for
 from producers.ingest.gate import Gate, WrongKey
 from producers.ingest.intake import Intake
 from producers.ingest.keyring import Source, bearer_key
@@ -71,12 +71,15 @@ class IngestApp:
         self._body_limit = limits.body_bytes
         self._room = room or Room(32 * limits.body_bytes)
         self._adapters = adapters
-        self.serve(api or Api({}))
+        self._api = Api({})
+        self.serve(api or self._api)
         self._counters: dict[tuple[str, int, str], Counter] = {}
 
     def serve(self, api: Api) -> None:
         """From here on ``api`` is the API, for requests and for who reads what there is."""
-        self._api = api
+        before, self._api = self._api, api
+        if isinstance(before, NotYet):
+            before.over.set()
         self._pages = Pages(self._routes.told, api.told, {"/openapi.json": described(self._adapters, api.table)})
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -160,6 +163,9 @@ class IngestApp:
     async def _elsewhere(self, path: str, scope: Message, headers: Headers, receive: Receive) -> _Said:
         """A call of the API, or what people read."""
         found = self._api.find(path)
+        if found is not None and isinstance(self._api, NotYet):
+            await self._api.wait()
+            found = self._api.find(path)
         if found is None:
             return _Said(self._pages.answer(path, scope))
         methods, named = found

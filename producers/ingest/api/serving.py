@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from http import HTTPStatus
 
@@ -47,10 +48,20 @@ class Api:
 
 
 class NotYet(Api):
-    """The API while what it needs is being loaded."""
+    """The API while what it needs is being loaded: a second at most, for which calls wait. ``over`` is set then."""
 
-    def __init__(self) -> None:
+    def __init__(self, patience_s: float = 10.0) -> None:
         super().__init__({})
+        self.over = asyncio.Event()
+        self._patience_s = patience_s
+
+    async def wait(self) -> None:
+        """Until it is over, or for as long as a caller may be kept waiting."""
+        try:
+            async with asyncio.timeout(self._patience_s):
+                await self.over.wait()
+        except TimeoutError:
+            return
 
     def find(self, path: str) -> tuple[Methods, dict[str, str]] | None:
         return (dict.fromkeys(("GET", "POST"), _starting), {}) if path.startswith(_PREFIXES) else None

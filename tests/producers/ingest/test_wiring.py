@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 
+import httpx
 import pytest
 
 from offerflow.runtime.keys import key_hash, new_key
 from producers.ingest.adapters.protocol import RawEvent
-from producers.ingest.api.serving import NotYet
+from producers.ingest.api.serving import Api, NotYet
 from producers.ingest.keyring import Source, Terms
 from tests.producers.ingest.edge import PURCHASE, Edge, FakePublisher
 from tests.producers.ingest.test_app import full
@@ -125,12 +127,26 @@ def test_who_used_a_key_is_noted() -> None:
 
 
 def test_the_api_says_that_it_is_still_being_loaded() -> None:
-    """503 with Retry-After for its paths and no others, until it is there."""
-    edge = Edge(api=NotYet())
+    """503 with Retry-After for its paths and no others, if that takes longer than a caller waits."""
+    edge = Edge(api=NotYet(patience_s=0.0))
     loading = edge.request("GET", "/rewards/v1/rewards", headers={"authorization": "Bearer sk_local"})
     assert (loading.status_code, loading.json()["error"]) == (503, "unavailable")
     assert edge.request("GET", "/elsewhere").status_code == 404
     assert edge.post(PURCHASE).status_code == 202
+
+
+def test_a_call_waits_for_the_api_that_is_being_loaded() -> None:
+    """Whoever asks right after the start gets what the API answers, not that it has just started."""
+    edge = Edge(api=NotYet())
+
+    async def ask() -> int:
+        transport = httpx.ASGITransport(app=edge.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://edge") as client:
+            asked = asyncio.create_task(client.get("/rewards/v1/rewards"))
+            asyncio.get_running_loop().call_soon(edge.app.serve, Api({}))
+            return (await asked).status_code
+
+    assert asyncio.run(ask()) == 404
 
 
 def test_the_document_of_the_api_is_served_to_anybody() -> None:
