@@ -31,6 +31,8 @@ REASONS: tuple[str, ...] = tuple(
     next(field["type"]["symbols"] for field in _schema["fields"] if field["name"] == "reason")
 )
 """Every reason, in the order they are judged."""
+AFTER_ORIGIN = frozenset(REASONS[REASONS.index("origin_forbidden") + 1 :])
+"""Those that are judged after whether the sender may send the event at all."""
 _REASON = {reason: long(index) for index, reason in enumerate(REASONS)}
 _VERSION = string(__version__)
 

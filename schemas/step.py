@@ -21,7 +21,7 @@ from schemas.canonical import FramedReader
 from schemas.channels import Channel
 from schemas.cloudevents import CloudEnvelope
 from schemas.codec import FRAME, EventEncoder, sender
-from schemas.dead_letter import REASONS, DeadLetter
+from schemas.dead_letter import AFTER_ORIGIN, DeadLetter
 from schemas.envelope import MAX_RAW_BYTES, TYPED, Envelope, Headers, Undecodable
 from schemas.framed import NOBODY, Body
 from schemas.judge import judge
@@ -36,8 +36,6 @@ from schemas.values import TIMES, parse_time
 from schemas.violations import Violation, show
 
 CLOCK_SKEW_MS = 5 * 60 * 1000
-_LATER = frozenset(REASONS[REASONS.index("origin_forbidden") + 1 :])
-"""Reasons that are judged after whether the sender may send the event at all."""
 
 
 class Emit(msgspec.Struct, frozen=True, gc=False):
@@ -346,7 +344,7 @@ def _permitted(outcome: Outcome, headers: Headers, channel: Channel) -> Outcome:
         return outcome
     schema_id = int.from_bytes(outcome.value[1:FRAME], "big") if isinstance(outcome, Emit) else None
     if isinstance(outcome, DeadLetter):
-        if outcome.reason not in _LATER:
+        if outcome.reason not in AFTER_ORIGIN:
             return outcome
         schema_id = outcome.schema_id
     return DeadLetter(refused.reason, refused.detail, event=outcome.event, source=outcome.source, schema_id=schema_id)
