@@ -12,12 +12,14 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from offerflow.rules import fold
 from tests.oracle.model import Placed
 from tests.oracle.pairs.agree import Both, Disagreement, Refused, run
 from tests.oracle.pairs.focus import FOCUSES
 from tests.oracle.pairs.pair import Pair, make, of_seed, written
 from tests.oracle.pairs.reached import LEAST
 from tests.oracle.pairs.shrink import shrink, smallest
+from tests.oracle.rules import partition
 from tests.oracle.rules.record import Outcome
 
 PAIRS_EACH = 180
@@ -46,6 +48,24 @@ def test_agrees_on_pairs_of_a_seed() -> None:
     missing = {name: (reached[name], least) for name, least in LEAST.items() if reached[name] < least}
     assert not missing, f"reached less often than they should be (found, least): {missing}"
     assert reached[REFUSED] < PAIRS_OF_A_SEED / 20
+
+
+@pytest.mark.parametrize(("entities", "firings"), [(2, 3), (1, 1), (3, 2)])
+def test_agrees_where_a_tick_leaves_some_for_the_next(
+    entities: int, firings: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With bounds that every journal meets, the same timers fire with the same tick, and T stops at the same place; an
+    oracle that knows no bound of firings disagrees."""
+    for module, name, bound in (
+        (fold, "ENTITIES_PER_TICK", entities), (fold, "SWEPT_PER_TICK", entities), (fold, "FIRINGS_PER_TICK", firings),
+        (partition, "AT_ONCE", entities), (partition, "FIRINGS", firings),
+    ):  # fmt: skip
+        monkeypatch.setattr(module, name, bound)
+    pairs = [of_seed(5, number) for number in range(150)]
+    for number, pair in enumerate(pairs):
+        agrees(pair, Random(number))
+    monkeypatch.setattr(partition, "FIRINGS", 1000)
+    assert any(_disagree(pair) for pair in pairs)
 
 
 def test_replay_and_batches_change_nothing() -> None:
@@ -86,6 +106,16 @@ class _Never(Random):
 
     def randrange(self, *args: int) -> int:  # type: ignore[override]
         return 1
+
+
+def _disagree(pair: Pair) -> bool:
+    try:
+        run(pair)
+    except Refused:
+        return False
+    except Disagreement:
+        return True
+    return False
 
 
 def agrees(pair: Pair, settles: Random) -> Counter[str]:

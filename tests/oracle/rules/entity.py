@@ -74,6 +74,10 @@ class Entity(Rewards):
         """The T from which the first timer fires; infinity without any."""
         return min((fire_at for _, fire_at in self._timers()), default=math.inf)
 
+    def fire_times(self) -> Iterator[int]:
+        """The T from which each of its timers fires."""
+        return (fire_at for _, fire_at in self._timers())
+
     @property
     def inside(self) -> bool:
         """Whether it is in any offer."""
