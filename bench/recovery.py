@@ -166,10 +166,11 @@ class Watch:
 class _Stage:
     def __init__(self, stack: Stack, stage: str, topic: str) -> None:
         # Not stable offsets: a transaction that the dead one left open must not hide how far the others are.
-        self._consumer = Consumer({
+        self._config = {
             "bootstrap.servers": stack.told["kafka"], "group.id": stack.topic(stage), "enable.auto.commit": False,
-            "isolation.level": "read_uncommitted", "log_level": 0,
-        })  # fmt: skip
+            "isolation.level": "read_uncommitted", "log_level": 0, "reconnect.backoff.max.ms": 1000,
+        }  # fmt: skip
+        self._consumer = Consumer(self._config)
         name = stack.topic(topic)
         partitions = self._consumer.list_topics(name, timeout=10).topics[name].partitions
         self._places = [TopicPartition(name, partition) for partition in partitions]
@@ -180,6 +181,9 @@ class _Stage:
             committed = self._consumer.committed(self._places, timeout=2)
             ends = {place.partition: self._end(place) for place in self._places}
         except KafkaException:  # a broker was killed
+            # A client that knew it was seen to wait for that very one for a minute and more, while others had answers.
+            self._consumer.close()
+            self._consumer = Consumer(self._config)
             return max(seen.blind(now) for seen in self._seen.values())
         return max(self._seen[tp.partition].late(now, ends[tp.partition], tp.offset) for tp in committed)
 

@@ -118,8 +118,9 @@ class RedisServer(Server):
         self.saved = directory.with_name("saved.rdb")
         """The last copy that was put aside."""
 
-    def client(self) -> Redis:
-        return Redis(host=HOST, port=self.port, socket_timeout=10)
+    def client(self, seconds: float = 10) -> Redis:
+        """A call that takes longer is given up."""
+        return Redis(host=HOST, port=self.port, socket_timeout=seconds)
 
     def answers(self) -> bool:
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from threading import Event, Lock, Thread
 
@@ -17,25 +17,36 @@ STAGES = ("validation", "rules")
 
 @dataclass
 class Place:
-    """``moved``: when it last moved, or had nothing to do. Monotonic seconds."""
+    """``moved``: when it last committed, or had nothing to do; ``worked``: that, or when it last folded something, be
+    it for the second time. Monotonic seconds."""
 
     committed: int = -1
+    folded: int = 0
     end: int = 0
     moved: float = 0.0
+    worked: float = 0.0
 
     def standing(self, now: float) -> float:
-        return 0.0 if self.committed >= self.end else now - self.moved
+        return 0.0 if self.committed >= self.end else now - self.worked
 
 
 class Watching:
-    """``inputs``: topics with prefix by stage. Asks the brokers directly; where they do not answer, nothing moved."""
+    """``inputs``: topics with prefix by stage. ``folded``: where the states of each partition of the rules' input
+    stand, None where nobody answers. Asks the brokers directly; where they do not answer, nothing moved."""
 
-    def __init__(self, bootstrap: str, prefix: str, inputs: dict[str, list[str]], partitions: int) -> None:
-        self._bootstrap, self._prefix = bootstrap, prefix
+    def __init__(
+        self,
+        bootstrap: str,
+        prefix: str,
+        inputs: dict[str, list[str]],
+        partitions: int,
+        folded: Callable[[], list[int | None]],
+    ) -> None:
+        self._bootstrap, self._prefix, self._folded = bootstrap, prefix, folded
         self._connect()
         now = time.monotonic()
         self._places = {
-            stage: {(topic, p): Place(moved=now) for topic in inputs[stage] for p in range(partitions)}
+            stage: {(topic, p): Place(moved=now, worked=now) for topic in inputs[stage] for p in range(partitions)}
             for stage in STAGES
         }
         self._lock, self._stop = Lock(), Event()
@@ -125,12 +136,18 @@ class Watching:
         futures = self._admin.list_offsets(dict.fromkeys(asked, OffsetSpec.latest()), request_timeout=ASK_S)  # type: ignore[no-untyped-call]
         ends = {(tp.topic, tp.partition): int(future.result(ASK_S + 2).offset) for tp, future in futures.items()}
         found = self._consumers[stage].committed(asked, timeout=ASK_S)
+        folded = self._folded() if stage == "rules" else []
         now = time.monotonic()
         with self._lock:
             for tp in found:
                 place = places[tp.topic, tp.partition]
                 if tp.error is None and tp.offset != place.committed:
-                    place.committed, place.moved = tp.offset, now
+                    place.committed, place.moved, place.worked = tp.offset, now, now
                 place.end = ends[tp.topic, tp.partition]
                 if place.committed >= place.end:
-                    place.moved = now
+                    place.moved = place.worked = now
+                stands = folded[tp.partition] if folded else None
+                if stands is not None:
+                    if stands > place.folded:
+                        place.worked = now
+                    place.folded = stands

@@ -14,6 +14,7 @@ from threading import Event, Thread
 
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
+from redis.exceptions import RedisError
 
 from offerflow.runtime.settings import KafkaSettings, RedisSettings, Settings
 from tests.chaos.load import CHANGED, TOPICS, WORKSPACE, Load
@@ -135,12 +136,22 @@ class World:
         self.must("webhooks", "add", ENDPOINT, self.receiving.url, "--event", "reward.reversed")
         inputs = {"validation": [PREFIX + one for one in (*TOPICS, "raw.replay", "raw.import", "raw.integration")],
                   "rules": [PREFIX + "journal"]}  # fmt: skip
-        self.watching = Watching(self.bootstrap, PREFIX, inputs, PARTITIONS)
+        self.watching = Watching(self.bootstrap, PREFIX, inputs, PARTITIONS, self.folded)
         closing.callback(self.workers.stop)
         self.workers.start()
         self.watching.start()
         closing.callback(self.watching.stop)
         until(self.settled, "the workers to begin", 120, lambda: self.watching.standing(0))
+
+    def folded(self) -> list[int | None]:
+        """The next record that Redis awaits, by partition of the journal."""
+        try:
+            with self.redis.client(seconds=1) as redis, redis.pipeline(transaction=False) as asked:
+                for partition in range(PARTITIONS):
+                    asked.hget(f"{{of:{PREFIX}journal:{partition}}}:meta", "next")
+                return [int(next_ or 0) for next_ in asked.execute()]
+        except RedisError:
+            return [None] * PARTITIONS
 
     def settled(self) -> bool:
         return self.watching.moved_since(0) and self.watching.left("validation") + self.watching.left("rules") == 0

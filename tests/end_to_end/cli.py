@@ -17,6 +17,7 @@ import pytest
 from redis import Redis
 
 from tests.deployment import OFFERFLOW, Headers, Services, new_prefix, offsets, parse, publish, remove_topics
+from tests.lone_broker import kill_between_commits
 from tests.oracle.verdict import Examined, examine
 from tests.waiting import until
 
@@ -94,7 +95,10 @@ class Stack:
     def kill(self, name: str) -> None:
         """SIGKILL, and wait until another process has taken its place and the stack is well again."""
         before = self._supervised(name)
-        os.kill(self.pid(name), signal.SIGKILL)
+        if name == "kafka":
+            kill_between_commits(self.directory)
+        else:
+            os.kill(self.pid(name), signal.SIGKILL)
         until(lambda: self._supervised(name) not in (None, before), f"{name} to be started again", 90, self.state)
         done = self.run("wait", "--timeout", "90s")
         assert done.returncode == 0, f"the stack is not well: {done.stderr}\n{self.state()}"

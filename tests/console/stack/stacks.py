@@ -14,6 +14,7 @@ import psutil
 from console.stack.files import StackFiles
 from console.stack.program import MARK
 from tests.deployment import OFFERFLOW
+from tests.lone_broker import kill_between_commits
 from tests.waiting import until
 
 
@@ -70,5 +71,8 @@ class Stack:
         """SIGKILL a program and wait for the next one under its name; returns the new pid."""
         old = self.pids()[name]
         assert old is not None
-        os.kill(old, signal.SIGKILL)
+        if name == "kafka":
+            kill_between_commits(self.directory)
+        else:
+            os.kill(old, signal.SIGKILL)
         return until(lambda: (now := self.pids()[name]) != old and now, f"{name} to be started again") or 0
