@@ -117,11 +117,13 @@ class Deployment:
         }
         return {**kept, **self.services.environment(), **own, **more}
 
-    def command(self, *arguments: str | Path, seconds: float = 120) -> subprocess.CompletedProcess[str]:
+    def command(
+        self, *arguments: str | Path, seconds: float = 120, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
         """Run ``offerflow …``; the caller judges the exit code."""
         return subprocess.run(
-            [OFFERFLOW, *map(str, arguments)], cwd=self.directory, env=self.environment(), capture_output=True,
-            text=True, timeout=seconds, check=False,
+            [OFFERFLOW, *map(str, arguments)], cwd=self.directory, env=self.environment(**environment),
+            capture_output=True, text=True, timeout=seconds, check=False,
         )  # fmt: skip
 
     def create_topics(self) -> None:

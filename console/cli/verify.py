@@ -20,6 +20,8 @@ from console.stack.files import StackFiles
 @click.option("--outputs", is_flag=True, help="Compare the output topics and the rules' dead letters.")
 @click.option("--partition", "partitions", type=click.IntRange(min=0), multiple=True, help="Only this journal "
               "partition; can be given several times.")  # fmt: skip
+@click.option("--from-copy", "copy", metavar="REDIS_URL", help="Fold on from the states of this Redis, on which a copy "
+              "was loaded that is known to be right, instead of from the first record.")  # fmt: skip
 @click.option("--processes", type=click.IntRange(min=1), help="How many fold at once (default: one for each core); "
               "each holds the states of a partition.")  # fmt: skip
 @click.option("--show", type=click.IntRange(min=0), default=5, show_default=True, help="Differences to show in full.")
@@ -28,7 +30,7 @@ from console.stack.files import StackFiles
 @output_option
 @dir_option
 def verify(
-    states: bool, outputs: bool, partitions: tuple[int, ...], processes: int | None, show: int,
+    states: bool, outputs: bool, partitions: tuple[int, ...], copy: str | None, processes: int | None, show: int,
     textfile: Path | None, output: str, directory: Path | None,
 ) -> None:  # fmt: skip
     """Fold the journal once more, away from the workers, and compare with what they did.
@@ -52,7 +54,7 @@ def verify(
     checks = [name for name, chosen in ((STATES, states), (OUTPUTS, outputs)) if chosen or both]
     cores = processes or os.cpu_count() or 1
     with progress() as say:
-        report = verify(settings, checks, partitions, cores, _Rated(say))
+        report = verify(settings, checks, partitions, cores, _Rated(say), copy)
         chosen = first_differences(report, show)
         if chosen:
             say("looking at the differences")

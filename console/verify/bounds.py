@@ -53,8 +53,8 @@ def check_starts(admin: Admin, places: Sequence[Place]) -> None:
         raise Refused(
             "journal_short",
             f"{topic}/{partition} starts at {start}{f', and {len(cut) - 1} more' if len(cut) > 1 else ''}: retention or"
-            " somebody removed its beginning, so it cannot be folded from there and nothing can be proved. Verify"
-            " partitions that are whole with --partition, and keep the journal for as long as you want to verify it",
+            " somebody removed its beginning, so it cannot be folded from there. Fold on from a copy of Redis that"
+            " reaches the journal (--from-copy, docs/verifying.md), or verify partitions that are whole (--partition)",
         )
 
 

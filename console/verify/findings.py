@@ -78,12 +78,14 @@ class Findings:
 
 
 class PartitionReport(msgspec.Struct, kw_only=True):
-    """What verifying one journal partition came to. ``position``: up to which it was folded; ``records``: how many
-    offsets that were. ``states``: entities that Redis has, ``behind`` how far Redis was behind the end.
-    ``outputs``: how many the topics must have, dead letters among them; ``expired``: those that retention took;
-    ``running``: those of transactions that were on their way, which may be there."""
+    """What verifying one journal partition came to. ``since``: from which offset on it was folded, beyond 0 on from a
+    copy; ``position``: up to which; ``records``: how many offsets that were. ``states``: entities that Redis has,
+    ``behind`` how far Redis was behind the end. ``outputs``: how many the topics must have, dead letters among them;
+    ``expired``: those that retention took; ``running``: those of transactions that were on their way, which may be
+    there; ``earlier``: those found that were decided before ``since``."""
 
     partition: int
+    since: int = 0
     position: int = 0
     records: int = 0
     states: int = 0
@@ -91,6 +93,7 @@ class PartitionReport(msgspec.Struct, kw_only=True):
     outputs: int = 0
     expired: int = 0
     running: int = 0
+    earlier: int = 0
     counts: list[tuple[str, str, int]] = []
     differences: list[Difference] = []
 

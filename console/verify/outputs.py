@@ -53,11 +53,13 @@ class Retention:
 
 class OutputCheck:
     """Takes the Works of one partition in order, then ``rest``. ``certain``: what was decided below it must be there,
-    what comes after it may be."""
+    what comes after it may be. ``whole``: the Works begin with the first record of the journal. Otherwise what the
+    topics have from before counts as ``earlier``: outputs of one journal partition lie in their topic partition in the
+    order in which they were decided, so that is all in front of the first one that these Works have decided there."""
 
     def __init__(
         self, settings: Settings, partition: int, certain: int, found: Iterable[tuple[Name, Spot]],
-        retention: Retention, findings: Findings,
+        retention: Retention, findings: Findings, *, whole: bool = True,
     ) -> None:  # fmt: skip
         self._announced = Announced(settings)
         self._short = {settings.topic(name): name for name in OUTPUT_TOPICS}
@@ -70,6 +72,9 @@ class OutputCheck:
         self.compared = 0
         self.expired = 0
         self.running = 0
+        self.earlier = 0
+        self._whole = whole
+        self._begins: dict[tuple[int, int], int] = {}
         for name, spot in found:
             known = self._found.setdefault(name, spot)
             if known is not spot:
@@ -85,8 +90,10 @@ class OutputCheck:
     def rest(self) -> None:
         """What the topics have and nothing was decided that says so."""
         for (number, output_id), spots in self._found.items():
-            for _ in _all(spots):
-                if not self._findings.counted(OUTPUTS, "unexpected"):
+            for spot in _all(spots):
+                if not self._whole and spot.offset < self._begins.get((spot.topic, spot.partition), spot.offset + 1):
+                    self.earlier += 1
+                elif not self._findings.counted(OUTPUTS, "unexpected"):
                     self._tell("unexpected", OUTPUT_TOPICS[number], output_id, _all(spots), None, None)
         self._found.clear()
 
@@ -108,6 +115,8 @@ class OutputCheck:
             elif not self._findings.counted(OUTPUTS, "missing"):
                 self._tell("missing", topic, output_id, spots, source, output)
             return
+        # Of a duplicate the last one, so that nothing from before is blamed for it.
+        self._begins.setdefault((spots[-1].topic, spots[-1].partition), spots[-1].offset)
         if len(spots) > 1:
             for _ in spots[1:]:
                 if not self._findings.counted(OUTPUTS, "duplicated"):

@@ -141,11 +141,12 @@ def read_states(
     return check
 
 
-def last_causes(settings: Settings, place: Place, wanted: Mapping[str, int]) -> dict[str, Cause]:
-    """The last record of each entity below the position that is given with it. Reads the journal once more."""
+def last_causes(settings: Settings, place: Place, wanted: Mapping[str, int], since: int = 0) -> dict[str, Cause]:
+    """The last record of each entity below the position that is given with it, none before ``since``. Reads the journal
+    once more."""
     found: dict[str, Cause] = {}
     keys = {entity.encode(): (entity, below) for entity, below in wanted.items()}
-    for record in read_spans(settings, {place: (0, max(wanted.values(), default=0))}, CLIENT):
+    for record in read_spans(settings, {place: (since, max(wanted.values(), default=0))}, CLIENT):
         known = keys.get(record.key() or b"")
         if known is not None and record.offset() < known[1]:
             found[known[0]] = cause_of(record)

@@ -31,9 +31,9 @@ def as_json(report: Report, explained: Sequence[Explained]) -> dict[str, Any]:
         },
         "partitions": [
             {
-                "partition": one.partition, "position": one.position, "states": one.states, "behind": one.behind,
-                "outputs": one.outputs, "expired": one.expired, "running": one.running,
-                "mismatches": sum(count for _, _, count in one.counts),
+                "partition": one.partition, "since": one.since, "position": one.position, "states": one.states,
+                "behind": one.behind, "outputs": one.outputs, "expired": one.expired, "running": one.running,
+                "earlier": one.earlier, "mismatches": sum(count for _, _, count in one.counts),
             }
             for one in report.partitions
         ],
@@ -55,12 +55,13 @@ def lines(report: Report, explained: Sequence[Explained]) -> Iterator[str]:
     yield (
         f"folded {_many(records, 'offset')} of {_many(len(report.partitions), 'partition')} in"
         f" {report.seconds:.1f} s{rate}, {_many(report.processes, 'process', 'processes')}"
+        + (", on from a copy" if _sum(report, "since") else "")
     )
     for check, kinds in counts(report).items():
         wrong = {kind: count for kind, count in kinds.items() if count}
         verdict = ", ".join(f"{count:,} {kind}" for kind, count in wrong.items()) if wrong else "identical"
         if not wrong and not _sum(report, check):
-            late = any(_sum(report, name) for name in ("behind", "expired", "running"))
+            late = any(_sum(report, name) for name in ("behind", "expired", "running", "earlier", "since"))
             verdict = "nothing to compare" if late else "nothing to compare: no event has met a rule yet"
         yield f"{check:8} {verdict}; {_compared(report, check)}"
     shown: dict[tuple[str, str], int] = {}
@@ -121,16 +122,18 @@ def _compared(report: Report, check: str) -> str:
         late = f"; Redis is {_many(behind, 'offset')} behind the journal" if behind else ""
         return f"{_many(_sum(report, 'states'), 'state')} compared{late}"
     said = f"{_many(_sum(report, 'outputs'), 'output')} compared"
-    expired, running = _sum(report, "expired"), _sum(report, "running")
+    expired, running, earlier = (_sum(report, name) for name in ("expired", "running", "earlier"))
     if expired:
         said += f", {expired:,} expired with their topics' retention"
     if running:
         said += f", {running:,} decided in the meantime"
+    if earlier:
+        said += f", {earlier:,} decided before the copy"
     return said
 
 
 def _more(report: Report, check: str) -> dict[str, int]:
-    names = ("behind",) if check == STATES else ("expired", "running")
+    names = ("behind",) if check == STATES else ("expired", "running", "earlier")
     return {name: _sum(report, name) for name in names}
 
 

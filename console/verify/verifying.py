@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from itertools import zip_longest
 
 import msgspec
@@ -12,12 +13,13 @@ from msgspec.structs import replace
 
 from console.verify.bounds import CLIENT, Bounds, bounds, check_starts, committed_by_rules, journal_places
 from console.verify.collecting import Collecting, collect, collected
+from console.verify.copies import at_copy, copied_positions, first_appended, read_copy
 from console.verify.findings import OUTPUTS, STATES, Difference, Findings, PartitionReport
-from console.verify.outputs import OutputCheck, Retention
+from console.verify.outputs import SKEW_MS, OutputCheck, Retention
 from console.verify.processes import Processes, Told
 from console.verify.reached import reached, release
 from console.verify.states import last_causes, read_states
-from offerflow.runtime.errors import OfferflowError
+from offerflow.runtime.errors import OfferflowError, TryAgain
 from offerflow.runtime.kafka.admin import Admin, Place
 from offerflow.runtime.settings import Settings
 from schemas.folding.offline import OfflineFold, fold_journal
@@ -46,11 +48,14 @@ class Report(msgspec.Struct):
 
 
 class Verifying(msgspec.Struct, frozen=True):
-    """A task: fold one partition and compare. ``outputs``: what is needed to compare these; None: not asked for."""
+    """A task: fold one partition and compare. ``outputs``: what is needed to compare these; None: not asked for.
+    ``copy``: a deployment with a copy for its Redis, which has folded the partition up to ``since``; None: from 0."""
 
     settings: Settings
     place: Place
     end: int
+    copy: Settings | None
+    since: int
     states: bool
     outputs: OutputsWanted | None
 
@@ -63,10 +68,14 @@ class OutputsWanted(msgspec.Struct, frozen=True):
     first_ms: dict[Place, int]
 
 
-def verify(settings: Settings, checks: Sequence[str], partitions: Sequence[int], processes: int, say: Saying) -> Report:
-    """Compare ``checks`` (STATES, OUTPUTS) of ``partitions`` (none: all). It changes nothing anywhere.
+def verify(
+    settings: Settings, checks: Sequence[str], partitions: Sequence[int], processes: int, say: Saying,
+    copy_url: str | None = None,
+) -> Report:  # fmt: skip
+    """Compare ``checks`` (STATES, OUTPUTS) of ``partitions`` (none: all). ``copy_url``: a copy of Redis to fold on
+    from, in place of the first record. It changes nothing anywhere.
 
-    Raises NoSuchPartition, Refused where nothing can be proved, KafkaDown or RedisDown where one does not answer.
+    Raises NoSuchPartition, NoCopy, Refused where nothing can be proved, KafkaDown or RedisDown where one is away.
     """
     admin = Admin(settings, CLIENT)
     journal = journal_places(settings, admin)
@@ -74,22 +83,35 @@ def verify(settings: Settings, checks: Sequence[str], partitions: Sequence[int],
     if unknown:
         raise NoSuchPartition(f"the journal has partitions 0 to {len(journal) - 1}, there is no {unknown[0]}")
     places = [place for place in journal if not partitions or place[1] in partitions]
-    check_starts(admin, places)
+    copy = None if copy_url is None else at_copy(settings, copy_url)
+    if copy is None:
+        check_starts(admin, places)
+        since = dict.fromkeys(places, 0)
+    else:
+        since = copied_positions(settings, copy, admin, places)
     with tempfile.TemporaryDirectory(prefix="offerflow-verify-") as folder, Processes(processes) as pool:
         limits, first_ms, foreign = None, dict[Place, int](), list[Difference]()
         if OUTPUTS in checks:
             limits = bounds(settings, admin, places)
+            if copy is not None:
+                limits = _shortened(settings, admin, limits, since)
             first_ms, foreign = _collected(settings, limits, places, len(journal), folder, pool, say)
             # Retention may have taken something before it was read.
-            limits = replace(limits, starts=admin.starts(limits.ends))
+            starts = admin.starts(limits.ends)
+            limits = replace(
+                limits, starts={place: start if start >= limits.starts[place] else 0 for place, start in starts.items()}
+            )
             if partitions:
                 foreign = []
         ends = admin.ends(places)
         tasks = [
-            Verifying(settings, place, ends[place], STATES in checks, _wanted(limits, place, folder, first_ms))
+            Verifying(
+                settings, place, ends[place], copy, since[place], STATES in checks,
+                _wanted(limits, place, folder, first_ms),
+            )
             for place in places
-        ]
-        tasks.sort(key=lambda task: -task.end)
+        ]  # fmt: skip
+        tasks.sort(key=_length, reverse=True)
         whole = sum(_length(task) for task in tasks)
         say("folding", (0, whole))
         began = time.monotonic()
@@ -105,18 +127,24 @@ def verify(settings: Settings, checks: Sequence[str], partitions: Sequence[int],
 def verify_partition(task: Verifying, told: Told) -> PartitionReport:
     """Fold one partition as far as what is compared reaches."""
     settings, place = task.settings, task.place
-    findings, report = Findings(), PartitionReport(partition=place[1])
+    findings, report = Findings(), PartitionReport(partition=place[1], since=task.since)
     here = reached(settings)
+    kept = None if task.copy is None else read_copy(task.copy, place, task.since)
     states = None
     if task.states:
         states = read_states(
             settings, here.admin, place, findings, lambda: committed_by_rules(settings, here.admin, [place])[place[1]]
         )
+    if states is not None and min(states.stops) < task.since:
+        raise TryAgain(
+            f"Redis has folded {place[0]}/{place[1]} up to {min(states.stops)}, and the copy is at {task.since}: it"
+            " cannot be folded back to there. Try again when the workers have passed that, or take an older copy"
+        )
     outputs = _outputs(task, findings)
     wanted = task.outputs
     stops = {*(states.stops if states else ()), *((wanted.certain, wanted.possible) if wanted else ())}
     # After the positions were read: it has what the journal names below them.
-    fold = OfflineFold(place[1], here.catalog())
+    fold = OfflineFold(place[1], here.catalog(), kept)
     if states is not None:
         states.at(fold.kept)
     for work in fold_journal(settings, fold, max(stops, default=0), CLIENT, stops):
@@ -125,14 +153,15 @@ def verify_partition(task: Verifying, told: Told) -> PartitionReport:
         if outputs is not None and wanted is not None and work.to <= wanted.possible:
             outputs.work(work)
         told(work.to - work.start)
-    report.position = report.records = fold.kept.next
+    report.position, report.records = fold.kept.next, fold.kept.next - task.since
     if outputs is not None:
         outputs.rest()
         report.outputs, report.expired, report.running = outputs.compared, outputs.expired, outputs.running
+        report.earlier = outputs.earlier
     if states is not None:
         report.states, report.behind = states.compared, max(0, task.end - states.position)
     report.counts = [(check, kind, count) for (check, kind), count in sorted(findings.counts.items())]
-    report.differences = _with_causes(settings, place, findings.first)
+    report.differences = _with_causes(settings, place, findings.first, task.since)
     return report
 
 
@@ -145,6 +174,16 @@ def first_differences(report: Report, limit: int) -> list[Difference]:
         same.sort(key=lambda one: (one.cause.timestamp if one.cause else 0, one.partition, one.places, one.id))
     turns = [one for turn in zip_longest(*found.values()) for one in turn if one is not None]
     return sorted(turns[:limit], key=lambda one: (one.check, one.kind))
+
+
+def _shortened(settings: Settings, admin: Admin, limits: Bounds, since: dict[Place, int]) -> Bounds:
+    """The same without the beginning of the output topics in which nothing can lie that was decided since: what is
+    decided is appended after its journal record."""
+    moment = first_appended(settings, since, {place: limits.possible[place[1]] for place in since})
+    if moment is None:
+        return replace(limits, starts=dict(limits.ends))
+    starts = admin.at(limits.ends, moment - timedelta(milliseconds=SKEW_MS))
+    return replace(limits, starts={place: min(start, limits.ends[place]) for place, start in starts.items()})
 
 
 def _collected(
@@ -185,21 +224,22 @@ def _outputs(task: Verifying, findings: Findings) -> OutputCheck | None:
     partition = task.place[1]
     retention = Retention(wanted.starts, wanted.first_ms)
     found = collected(wanted.folder, partition)
-    return OutputCheck(task.settings, partition, wanted.certain, found, retention, findings)
+    whole = task.copy is None
+    return OutputCheck(task.settings, partition, wanted.certain, found, retention, findings, whole=whole)
 
 
 def _length(task: Verifying) -> int:
     """About how many offsets will be folded."""
-    return task.end if task.states or task.outputs is None else task.outputs.possible
+    return (task.end if task.states or task.outputs is None else task.outputs.possible) - task.since
 
 
-def _with_causes(settings: Settings, place: Place, differences: Sequence[Difference]) -> list[Difference]:
+def _with_causes(settings: Settings, place: Place, differences: Sequence[Difference], since: int) -> list[Difference]:
     """States with the last record of their entity."""
     wanted = {
         one.id: one.position for one in differences
         if one.check == STATES and one.id and one.position is not None and one.cause is None
     }  # fmt: skip
-    causes = last_causes(settings, place, wanted) if wanted else {}
+    causes = last_causes(settings, place, wanted, since) if wanted else {}
     return [
         replace(one, cause=causes.get(one.id)) if one.check == STATES and one.id in wanted else one
         for one in differences

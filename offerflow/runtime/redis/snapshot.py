@@ -37,6 +37,11 @@ class Beside:
 class SnapshotReader(StateStore):
     """Looks and never writes."""
 
+    def server(self) -> tuple[str, int]:
+        """Which run of which server this is, and the number of the database there."""
+        said: Any = self._call(lambda: self._redis.info("server"))
+        return str(said.get("run_id")), int(self._redis.get_connection_kwargs().get("db") or 0)
+
     def bucket(self, partition: int, number: int) -> Part:
         pipeline = self._redis.pipeline(transaction=True)
         pipeline.hmget(self._key(partition), ("next", "dirty"))

@@ -97,6 +97,27 @@ def test_what_was_written_is_identical(topics: Topics) -> None:
     }  # fmt: skip
 
 
+def test_what_lies_in_front_of_the_first_that_was_decided_since_is_earlier(topics: Topics) -> None:
+    """Of a fold that began later: in each partition of a topic, what nobody decided counts as decided before if it lies
+    in front of the first output that was, and where there is none all of it; behind it, it is unexpected."""
+    late = [work for work in topics.works if work.outputs or work.dead_letters][1:]
+    due = [output for work in late for output in Announced(SETTINGS)(work, 0)]
+    entry = next(output for output in due if output.topic == "t.offer-entry")
+    stranger = Output(
+        entry.topic, entry.key, entry.value, [(n, v if n != "ce_id" else b"0" * 32) for n, v in entry.headers]
+    )
+    for at, expected in ((0, {}), (len(topics.written), {"unexpected": 1})):
+        findings = Findings()
+        written = [*topics.written[:at], stranger, *topics.written[at:]]
+        found = [_spot(place, output) for place, output in enumerate(written)]
+        check = OutputCheck(SETTINGS, NUMBER, CERTAIN, found, KEEPS_ALL, findings, whole=False)
+        for work in late:
+            check.work(work)
+        check.rest()
+        assert {kind: count for (_, kind), count in findings.counts.items()} == expected
+        assert check.earlier == len(written) - len(due) - sum(expected.values())
+
+
 def _drop(topics: Topics) -> None:
     del topics.written[1]
 

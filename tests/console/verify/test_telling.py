@@ -40,8 +40,23 @@ def test_what_is_identical_is_told_with_what_was_compared() -> None:
     told = as_json(report(), [])
     assert told["identical"]
     assert told["checks"]["outputs"] == {
-        "compared": 8, "expired": 2, "running": 1, "missing": 0, "duplicated": 0, "wrong": 0, "unexpected": 0,
+        "compared": 8, "expired": 2, "running": 1, "earlier": 0, "missing": 0, "duplicated": 0, "wrong": 0,
+        "unexpected": 0,
     }  # fmt: skip
+
+
+def test_what_was_folded_on_from_a_copy_says_so() -> None:
+    """What lies before the copy is counted and named; where nothing came since, nothing was compared."""
+    parts = [PartitionReport(partition=0, since=800, position=900, records=100, states=20, outputs=7, earlier=3)]
+    since = Report((STATES, OUTPUTS), parts, [], 2.0, 1)
+    assert list(lines(since, [])) == [
+        "folded 100 offsets of 1 partition in 2.0 s (50/s), 1 process, on from a copy",
+        "states   identical; 20 states compared",
+        "outputs  identical; 7 outputs compared, 3 decided before the copy",
+    ]
+    assert as_json(since, [])["partitions"][0]["since"] == 800
+    quiet = Report((OUTPUTS,), [PartitionReport(partition=0, since=900, position=900)], [], 2.0, 1)
+    assert list(lines(quiet, []))[1] == "outputs  nothing to compare; 0 outputs compared"
 
 
 def test_nothing_to_compare_is_no_proof() -> None:

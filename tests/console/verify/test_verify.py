@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,63 +12,18 @@ from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 from redis import Redis
 
-from console.verify.explaining import Explained, Explainer
 from console.verify.findings import OUTPUTS, STATES
 from console.verify.telling import counts
-from console.verify.verifying import Report, first_differences, verify
 from offerflow.rules import instances, rewards
 from offerflow.rules.outcomes import OfferEntered, RewardSatisfied
 from offerflow.rules.record import Record
 from offerflow.rules.state import pack, unpack_entity
-from offerflow.runtime.settings import KafkaSettings, RedisSettings, Settings
+from tests.console.verify.journey import PARTITIONS, WELL, Journey
 from tests.deployment import Deployment, Services
-from tests.end_to_end.moments import DAY, Moments, now
 from tests.waiting import until
 
 pytestmark = pytest.mark.broker
-PARTITIONS, USERS = 3, 40
-WELL = {STATES: {"missing": 0, "wrong": 0, "unexpected": 0},
-        OUTPUTS: {"missing": 0, "duplicated": 0, "wrong": 0, "unexpected": 0}}  # fmt: skip
-TOPICS = ("offer-entry", "offer-exit", "reward-satisfied", "dead-letter")
-
-
-class Journey:
-    """Users who join, put things into carts and pay, some of it twice with other content, until time has passed."""
-
-    def __init__(self, deployment: Deployment) -> None:
-        self.deployment = deployment
-        self.moments = Moments(deployment)
-        kafka = KafkaSettings(bootstrap_servers=deployment.services.kafka)
-        redis = RedisSettings(url=deployment.services.redis)
-        self.settings = Settings(kafka=kafka, redis=redis, topic_prefix=deployment.prefix, partitions=PARTITIONS)
-
-    def send(self, users: Sequence[str]) -> None:
-        moment = now()
-        self.moments.send(*[("Carted", user, moment - 7 * DAY) for user in users])
-        self.moments.send(*[("Joined", user, moment) for user in users])
-        self.moments.send(*[("Paid", user, moment) for user in users[::2]])
-        for at, event in ((moment, "Paid"), (moment + 1, "Joined")):
-            value = {"event": event, "user_id": users[0], "event_id": f"same-{users[0]}", "time": at}
-            self.deployment.produce("raw.backend", [(users[0].encode(), json.dumps(value).encode(), [])])
-
-    def rest(self) -> None:
-        until(lambda: not self.moments.pending() and self.deployment.idle("rules", "journal"), "timers to fire", 120)
-        self.deployment.wait_idle(["raw.backend"])
-
-    def verify(self, *checks: str, partitions: Sequence[int] = ()) -> Report:
-        return verify(self.settings, checks or (STATES, OUTPUTS), partitions, 1, lambda *_: None)
-
-    def explained(self, report: Report) -> list[Explained]:
-        from console.workspace.reading import read_catalog
-
-        catalog, _ = read_catalog(self.settings)
-        return list(map(Explainer(self.settings, catalog), first_differences(report, 50)))
-
-    def written(self) -> int:
-        return sum(len(self.deployment.read(topic)) for topic in TOPICS)
-
-    def key(self, partition: int, name: str) -> str:
-        return f"{{of:{self.deployment.prefix}journal:{partition}}}:{name}"
+USERS = 40
 
 
 @pytest.fixture(scope="module")
