@@ -33,6 +33,7 @@ COMMANDS = {
     "webhooks": Command("console.cli.webhooks:webhooks", "Deliver what is announced by signed webhooks."),
     "user": Command("console.cli.user:user", "Look a user up, and why they did or did not get an offer."),
     "verify": Command("console.cli.verify:verify", "Prove that states and outputs are what the journal says."),
+    "doctor": Command("console.cli.doctor:doctor", "Look at a whole deployment for what will hurt it."),
     "config": Command("console.cli.config:config", "Show the settings in force and where each comes from."),
 }
 

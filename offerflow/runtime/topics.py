@@ -43,6 +43,26 @@ _FIXED: dict[str, dict[str, str]] = {
 _SINGLE = ("catalog", "audit")
 
 
+class PlannedTopic(msgspec.Struct, frozen=True):
+    """A topic as ``create_topics`` makes it, with the room for records that it asks for afterwards."""
+
+    partitions: int
+    config: Mapping[str, str]
+
+
+def planned_topics(settings: Settings, raw_topics: Iterable[str] = ()) -> dict[str, PlannedTopic]:
+    """The fixed topics and ``raw_topics`` (short names) by full name."""
+    wanted = {**_FIXED, **dict.fromkeys(raw_topics, _RAW_CONFIG)}
+    found = {}
+    for name, config in wanted.items():
+        room = {"max.message.bytes": str(_WRITTEN[name])} if name in _WRITTEN else {}
+        partitions = 1 if name in _SINGLE else settings.partitions
+        found[settings.topic(name)] = PlannedTopic(
+            partitions, {"message.timestamp.type": "LogAppendTime", **config, **room}
+        )
+    return found
+
+
 def create_topics(settings: Settings, raw_topics: Iterable[str] = ()) -> list[str]:
     """Create what is missing of the fixed topics and of ``raw_topics`` (short names), then the first commits.
     Topics with less room for a record than _WRITTEN says are given more; nothing is lowered.
