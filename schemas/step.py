@@ -376,7 +376,10 @@ def _time_of(envelope: Envelope) -> int | None:
 
 def _forbidden(source: Source, channel: Channel, schema: EventSchema) -> str | None:
     if source.origin != channel.origin:
-        return f"source {source.id!r} has the origin {source.origin}, but {channel.name} is for {channel.origin}"
+        return (
+            f"source {source.id!r} has the origin {source.origin}, but {channel.name} is for {channel.origin};"
+            f" send it to raw.{source.origin}, or as a source of the origin {channel.origin}"
+        )
     if source.origin not in schema.origins:
         allowed = ", ".join(sorted(schema.origins))
         return (

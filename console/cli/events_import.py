@@ -110,7 +110,7 @@ def import_(
         if sorter is not None and sorter.count:
             mark = _go(mark, checked, judge, mark_path)
             left = mark.total - mark.sent
-            confirm(yes, f"Import {left} event{'s' if left != 1 else ''} of {visible(source)}?")
+            confirm(yes, f"Import {_number(left, 'event')} of {visible(source)}?")
             _send(settings, judge, sorter, mark, mark_path, rate)
         _report(output, checked, judge, opened, sent=mark.sent if mark and sorter is not None else 0)
     if checked.bad:
@@ -160,10 +160,10 @@ def _mark(path: Path, *, resume: bool, dry_run: bool) -> Mark | None:
     if dry_run:
         return found
     if resume and found is None:
-        raise OfferflowError(
-            f"there is nothing to resume: {path} is not here, so of an import of this name nothing was sent, or all."
-            " Run it without --resume; what was sent before counts once"
-        )
+        click.echo(
+            f"{path} is not here, so of an import of this name nothing was sent, or all: starting from the beginning;"
+            " what was sent before counts once", err=True,
+        )  # fmt: skip
     if found is not None and not resume:
         raise OfferflowError(
             f"{path}: an import of this name was interrupted after {found.sent} of {found.total} events; go on with"
@@ -208,8 +208,8 @@ def _tell(output: str, checked: Checked, judge: Judge, rejects: Sequence[Path]) 
         return
     span = f", from {rfc3339(checked.oldest)} to {rfc3339(checked.newest)}" if checked.oldest is not None and (
         checked.newest is not None) else ""  # fmt: skip
-    click.echo(f"{checked.rows} rows: {checked.good} good{span}, {checked.bad} bad, {checked.dropped} switched off",
-               err=True)  # fmt: skip
+    rows = _number(checked.rows, "row")
+    click.echo(f"{rows}: {checked.good} good{span}, {checked.bad} bad, {checked.dropped} switched off", err=True)
     for event, names in sorted(judge.stripped.items()):
         told = ", ".join(f"{visible(name)} ({times})" for name, times in names.most_common(_LINES))
         more = ", …" if len(names) > _LINES else ""
@@ -227,6 +227,10 @@ def _tell(output: str, checked: Checked, judge: Judge, rejects: Sequence[Path]) 
                    " again would send rows without an id twice", err=True)  # fmt: skip
 
 
+def _number(count: int, what: str) -> str:
+    return f"{count} {what}{'s' if count != 1 else ''}"
+
+
 def _report(output: str, checked: Checked, judge: Judge, rejects: Sequence[Path], sent: int) -> None:
     if output == "json":
         print_json({
@@ -237,4 +241,6 @@ def _report(output: str, checked: Checked, judge: Judge, rejects: Sequence[Path]
             "rejects": [str(path) for path in rejects],
         })  # fmt: skip
     elif sent:
-        click.echo(f"sent {sent} events; `{follow_up('wait --idle')}` returns when they are judged and folded")
+        click.echo(
+            f"sent {_number(sent, 'event')}; `{follow_up('wait --idle')}` returns when they are judged and folded"
+        )

@@ -13,8 +13,8 @@ from typing import Any
 
 import click
 
+from console.cli.events_follow import print_event
 from console.cli.events_options import live_of, pii_option, settings_of
-from console.cli.events_tail import print_event
 from console.cli.options import Duration, dir_option, output_option
 from console.cli.output import print_json
 from console.cli.paths import told_paths

@@ -11,7 +11,7 @@ import click
 
 from console.cli.changes import confirm
 from console.cli.keys_options import ANY, Origin, burst_of, names, origins, terms_options
-from console.cli.keys_table import as_json, describe, print_keys
+from console.cli.keys_table import as_json, describe, list_of, one_of, print_key, print_keys
 from console.cli.options import Duration, dir_option, output_option, yes_option
 from console.cli.output import print_json
 from console.keys import book
@@ -29,7 +29,7 @@ _KEEP = "Keep it now: it cannot be shown again. The edge knows it within a secon
 
 @click.group()
 def keys() -> None:
-    """Keys by which sources send events over HTTP: create, replace, change, revoke and list them."""
+    """Keys by which sources send events over HTTP: create, replace, change, revoke, list and show them."""
 
 
 @keys.command()
@@ -42,7 +42,7 @@ def create(
     source: str, write: bool, label: str | None, events: Sequence[str], origins: Sequence[str], rate: float | None,
     burst: int | None, expires: int | None, output: str, directory: Path | None,
 ) -> None:  # fmt: skip
-    """Create a key for SOURCE and print it, this once. A source has at most two, so that they can be rotated."""
+    """Create a key for SOURCE and print it, this once. A source has at most two, beside those being replaced."""
     secret = new_key(WRITE if write else SERVER)
     now = _now()
     blank = Key(key_hash(secret), source, secret[:2], created_at=book.rfc3339(now))
@@ -138,13 +138,15 @@ def change(
 def revoke(key: str, yes: bool, output: str, directory: Path | None) -> None:
     """Revoke KEY: the key itself, or its id from `offerflow keys list`. Requests with it get 401 within a second."""
     found: list[Key] = []
+    now = _now()
 
     def change(catalog: Catalog) -> book.KeyChange:
         found.append(book.find(catalog, key))
+        written = book.revoked(found[0], now)
         confirm(yes, f"Revoke key {describe(found[0])}? Whoever still sends with it gets 401, and its events are lost.")
-        return book.revoked(found[0])
+        return written
 
-    _write(directory, change, "keys revoke", _now())
+    _write(directory, change, "keys revoke", now)
     if output == "json":
         print_json({"id": found[0].id, "source": found[0].source})
     else:
@@ -157,13 +159,24 @@ def revoke(key: str, yes: bool, output: str, directory: Path | None) -> None:
 @dir_option
 def list_keys(source: str | None, output: str, directory: Path | None) -> None:
     """List the keys by the first digits of their SHA-256. The keys themselves are not kept anywhere."""
-    from console.cli.keys_table import list_of
-
     found = list_of(connect(StackFiles.find(directory)), source, _now())
     if output == "json":
         print_json(found)
     else:
         print_keys(found)
+
+
+@keys.command(short_help="Show what KEY, or its id, may do and when it was last used.")
+@click.argument("key")
+@output_option
+@dir_option
+def show(key: str, output: str, directory: Path | None) -> None:
+    """Show all that KEY, the key itself or its id, may do, and when it was last used."""
+    found = one_of(connect(StackFiles.find(directory)), key, _now())
+    if output == "json":
+        print_json(found)
+    else:
+        print_key(found)
 
 
 def _write(directory: Path | None, change: Callable[[Catalog], book.KeyChange], how: str, now: int) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from console.keys.book import rfc3339
+from console.keys.book import find, rfc3339
 from offerflow.catalog.follower import CatalogFollower
-from offerflow.catalog.view import Key
+from offerflow.catalog.view import Catalog, Key
 from offerflow.runtime.errors import ConfigError, DependencyDown
 from offerflow.runtime.kafka.admin import Admin
 from offerflow.runtime.settings import Settings
@@ -17,19 +17,15 @@ from offerflow.runtime.settings import Settings
 
 def list_of(settings: Settings, source: str | None, now: int) -> list[dict[str, Any]]:
     """Every key of the catalog by source and age. Of a store that is away the list says so, and goes without it."""
-    Admin(settings).ping()
-    follower = CatalogFollower(settings, "offerflow-keys")
-    try:
-        catalog = follower.start()
-    finally:
-        follower.close()
-    used = _last_used(settings)
-    found = []
-    for key in catalog.keys.values():
-        if source is None or key.source == source:
-            state = {} if key.source in catalog.sources else {"state": "source is gone"}
-            found.append({**as_json(key, now), "last_used_at": used.get(key.id), **state})
+    catalog, used = _catalog(settings), _last_used(settings)
+    found = [_listed(catalog, key, used, now) for key in catalog.keys.values() if source in (None, key.source)]
     return sorted(found, key=lambda one: (one["source"], one["created_at"], one["id"]))
+
+
+def one_of(settings: Settings, wanted: str, now: int) -> dict[str, Any]:
+    """The same of one key, itself or its id. Raises OfferflowError if there is none."""
+    catalog = _catalog(settings)
+    return _listed(catalog, find(catalog, wanted), _last_used(settings), now)
 
 
 def as_json(key: Key, now: int) -> dict[str, Any]:
@@ -37,11 +33,12 @@ def as_json(key: Key, now: int) -> dict[str, Any]:
     limit."""
     return {
         "id": key.id, "source": key.source, "kind": key.kind, "label": key.label,
-        "state": "active" if key.active(now) else "ended",
+        "state": "active" if key.active(now) else "revoked" if key.revoked_at else "ended",
         "events": None if key.events is None else list(key.events),
         "origins": None if key.origins is None else list(key.origins),
         "rate": key.rate or None, "burst": key.burst or None, "created_at": key.created_at,
         "expires_at": rfc3339(key.expires_at) if key.expires_at else None, "replaced_by": key.replaced_by or None,
+        "revoked_at": rfc3339(key.revoked_at) if key.revoked_at else None,
     }  # fmt: skip
 
 
@@ -62,12 +59,38 @@ def print_keys(found: Sequence[Mapping[str, Any]]) -> None:
     for one in found:
         last = one.get("last_used_at")
         ends = one["expires_at"] if one["state"] == "active" else one["state"]
+        if one["revoked_at"]:
+            ends = f"revoked {one['revoked_at']}"
         if one["replaced_by"] and one["state"] == "active":
             ends = f"{ends} for {one['replaced_by']}"
         used = "" if "last_used_at" not in one else ago(parse_time(last)) if last else "never"
         rows.append((one["id"], one["source"], one["kind"], used, ends, one["created_at"], one["label"], _terms(one)))
     columns = ("id", "source", "kind", "last used", "ends", "created", "label", "only")
     print_fitting(columns, rows, ("created",), below=2)
+
+
+def print_key(one: Mapping[str, Any]) -> None:
+    """A line for each thing there is to say; what is limited by nothing says so."""
+    from console.cli.dlq_table import print_facts
+    from console.cli.plan_text import ago
+    from schemas.values import parse_time
+
+    last = one["last_used_at"]
+    kind = {"sk": "sk, for servers", "wk": "wk, write only, for apps and pages"}
+    facts = [
+        ("id", one["id"]), ("source", one["source"]), ("kind", kind.get(one["kind"], one["kind"])),
+        ("label", one["label"]), ("state", one["state"]),
+        ("created", one["created_at"]), ("last used", f"{last}, {ago(parse_time(last))}" if last else "never"),
+        ("revoked", one["revoked_at"]) if one["revoked_at"] else ("ends", one["expires_at"] or "never"),
+        ("replaced by", one["replaced_by"]),
+        ("events", _listing(one["events"])), *((("origins", _listing(one["origins"])),) if one["kind"] == "wk" else ()),
+        ("rate", f"{one['rate']:g}/s, {one['burst']} at once" if one["rate"] else "any"),
+    ]  # fmt: skip
+    print_facts((name, value) for name, value in facts if value)
+
+
+def _listing(allowed: Sequence[str] | None) -> str:
+    return "any" if allowed is None else ", ".join(allowed) or "none"
 
 
 def _terms(one: Mapping[str, Any]) -> str:
@@ -79,6 +102,20 @@ def _terms(one: Mapping[str, Any]) -> str:
     if one["rate"]:
         parts.append(f"{one['rate']:g}/s, {one['burst']} at once")
     return "; ".join(parts)
+
+
+def _catalog(settings: Settings) -> Catalog:
+    Admin(settings).ping()
+    follower = CatalogFollower(settings, "offerflow-keys")
+    try:
+        return follower.start()
+    finally:
+        follower.close()
+
+
+def _listed(catalog: Catalog, key: Key, used: Mapping[str, str], now: int) -> dict[str, Any]:
+    state = {} if key.source in catalog.sources else {"state": "source is gone"}
+    return {**as_json(key, now), "last_used_at": used.get(key.id), **state}
 
 
 def _last_used(settings: Settings) -> dict[str, str]:

@@ -58,10 +58,10 @@ def by_kafka(settings: Settings, source: Source, event: Mapping[str, Any]) -> No
 
 
 def _said(text: str) -> str:
-    """The message of a refusal with what is wrong with the event, or the answer as it is where it is no refusal."""
+    """What is wrong with the event, else the message of a refusal, or the answer as it is where it is no refusal."""
     try:
         refusal = msgspec.json.decode(text, type=_Refusal)
     except msgspec.MsgspecError:
         return text[:_LONGEST]
     faults = [f"{bad.field}: {bad.message}" if bad.field else bad.message for bad in refusal.events]
-    return "; ".join((refusal.message, *faults))[:_LONGEST]
+    return ("; ".join(faults) or refusal.message)[:_LONGEST]

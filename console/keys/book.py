@@ -1,7 +1,8 @@
 """Keys made, replaced, changed and removed, as records to write. Nothing here writes or asks.
 
-A source has at most two active keys, the old and the new one, while its senders change over. A key that ended is kept a
-month, so that lists and answers can say what became of it; then the next change of any key drops it.
+A source has at most two active keys, and beside each the one that it replaces, while senders change over. A key that
+ended or was revoked is kept a month, so that lists and answers can say what became of it; then the next change of any
+key drops it.
 """
 
 from __future__ import annotations
@@ -45,8 +46,12 @@ def find(catalog: Catalog, wanted: str) -> Key:
     matching = [key for name, key in catalog.keys.items() if digest and name.startswith(digest)]
     if len(matching) == 1:
         return matching[0]
-    reason = f"{len(matching)} keys begin with this id" if matching else "no key here has this id (any more?)"
-    raise OfferflowError(f"{reason}; `offerflow keys list` shows the ids of all")
+    if matching:
+        raise OfferflowError(f"{len(matching)} keys begin with this id; `offerflow keys list` shows the ids of all")
+    raise OfferflowError(
+        "no key here has this id: `offerflow keys list` shows the ids of all, those that ended or were revoked within"
+        " the last 30 days included"
+    )
 
 
 def created(catalog: Catalog, key: Key, now: int) -> KeyChange:
@@ -63,18 +68,22 @@ def created(catalog: Catalog, key: Key, now: int) -> KeyChange:
 def rotated(catalog: Catalog, old: Key, new_digest: str, grace_ms: int, now: int) -> tuple[Key, Key, KeyChange]:
     """The old key as it is now, with its end ``grace_ms`` from now (or sooner, if it had one), and a new one on the
     same terms: one that was made for 90 days is replaced by one for another 90. Raises OfferflowError if ``old`` has
-    ended or the source has no room."""
+    ended, or is being replaced, or still replaces another."""
     if not old.active(now):
-        raise OfferflowError(
-            f"key {old.id} ended at {rfc3339(old.expires_at)}; `offerflow keys create {old.source}` makes another"
-        )
-    if old.replaced_by:
+        raise OfferflowError(f"{_ended(old)}; `offerflow keys create {old.source}` makes another")
+    active = {key.id: key for key in catalog.keys.values() if key.active(now)}
+    if old.replaced_by in active:
         raise OfferflowError(
             f"key {old.id} is being replaced by {old.replaced_by} already, and works until {rfc3339(old.expires_at)};"
-            f" rotate {old.replaced_by}, or revoke one of the two first"
+            f" `offerflow keys revoke {old.id}` ends it sooner"
         )
-    if grace_ms:
-        _check_room(catalog, old.source, now)
+    leaving = next((key for key in active.values() if key.replaced_by == old.id), None)
+    if grace_ms and leaving is not None:
+        raise OfferflowError(
+            f"key {old.id} still replaces {leaving.id}, which works until {rfc3339(leaving.expires_at)}: wait, or"
+            f" `offerflow keys revoke {leaving.id}` if nobody sends with it any more, or rotate with `--grace 0s`,"
+            f" which ends {old.id} at once"
+        )
     lifetime = _lifetime_ms(old)
     expires_at = now + lifetime if lifetime else 0
     new = replace(old, digest=new_digest, created_at=rfc3339(now), expires_at=expires_at, replaced_by="")
@@ -86,13 +95,21 @@ def rotated(catalog: Catalog, old: Key, new_digest: str, grace_ms: int, now: int
 
 def changed(catalog: Catalog, key: Key, now: int) -> KeyChange:
     """``key`` as it is to be, under the digest that it has. Raises OfferflowError if that would be one key too many."""
-    if key.active(now) and not catalog.keys[key.digest].active(now):
+    before = catalog.keys[key.digest]
+    if before.revoked_at:
+        raise OfferflowError(f"{_ended(before)}, for good; `offerflow keys create {key.source}` makes another")
+    if _counts(key, now) and not _counts(before, now):
         _check_room(catalog, key.source, now)
     return KeyChange({**_outdated(catalog, now), **_record(key)}, (_line("change", key),))
 
 
-def revoked(key: Key) -> KeyChange:
-    return KeyChange({f"key/{key.digest}": None}, (_line("remove", key),))
+def revoked(key: Key, now: int) -> KeyChange:
+    """``key`` ended for good. Raises OfferflowError if it was revoked before."""
+    if key.revoked_at:
+        raise OfferflowError(f"{_ended(key)} already: nobody sends with it")
+    # Its end as well, for an edge of an older version, which looks at that alone.
+    gone = replace(key, revoked_at=now, expires_at=min(key.expires_at or now, now))
+    return KeyChange(_record(gone), (_line("remove", key),))
 
 
 def rfc3339(at: int) -> str:
@@ -107,25 +124,39 @@ def _lifetime_ms(key: Key) -> int:
     return max(0, key.expires_at - round(datetime.fromisoformat(key.created_at).timestamp() * 1000))
 
 
+def _ended(key: Key) -> str:
+    how, at = ("was revoked", key.revoked_at) if key.revoked_at else ("ended", key.expires_at)
+    return f"key {key.id} {how} at {rfc3339(at)}"
+
+
+def _counts(key: Key, now: int) -> bool:
+    """Whether it takes up one of its source's places: one that is being replaced has left its own to its successor."""
+    return key.active(now) and not key.replaced_by
+
+
 def _check_room(catalog: Catalog, source: str, now: int) -> None:
-    active = [key for key in catalog.keys.values() if key.source == source and key.active(now)]
+    active = [key for key in catalog.keys.values() if key.source == source and _counts(key, now)]
     if len(active) >= ACTIVE_PER_SOURCE:
         ids = ", ".join(sorted(key.id for key in active))
         raise OfferflowError(
             f"{source} has {len(active)} active keys already ({ids}), and a source has at most {ACTIVE_PER_SOURCE}:"
-            " revoke one that is not used any more (`offerflow keys list` tells), rotate with `--grace 0s`, which ends"
-            " the old key at once, or declare a source of its own for the other purpose"
+            " replace one (`offerflow keys rotate ID`), revoke one that is not used any more (`offerflow keys list`"
+            " tells), or declare a source of its own for the other purpose"
         )
 
 
 def _outdated(catalog: Catalog, now: int) -> dict[str, Value | None]:
     """Takes keys out of the catalog that ended long ago."""
-    return {f"key/{key.digest}": None for key in catalog.keys.values() if not key.active(now - _KEPT_MS)}
+    return {f"key/{key.digest}": None for key in catalog.keys.values() if 0 < _end(key) <= now - _KEPT_MS}
+
+
+def _end(key: Key) -> int:
+    return key.revoked_at or key.expires_at
 
 
 def _record(key: Key) -> dict[str, Value | None]:
     value: Value = {"source": key.source, "kind": key.kind, "created_at": key.created_at}
-    for name in ("label", "rate", "burst", "expires_at", "replaced_by"):
+    for name in ("label", "rate", "burst", "expires_at", "replaced_by", "revoked_at"):
         if getattr(key, name):
             value[name] = getattr(key, name)
     for name in ("events", "origins"):

@@ -33,7 +33,8 @@ class Key:
     """A key by which ``source`` sends over HTTP, known by its SHA-256 alone. ``events``: the only names it may send,
     None for any; ``origins``: the web origins browsers may use it from, None for any; ``rate``: events per second, 0
     for any number, with ``burst`` at once. ``expires_at``: milliseconds since 1970, 0 for never; ``replaced_by``: the
-    id of the key that takes its place then. Other times are RFC 3339, for people."""
+    id of the key that takes its place then; ``revoked_at``: when somebody ended it for good, 0 if nobody did. Other
+    times are RFC 3339, for people."""
 
     digest: str
     source: str
@@ -46,6 +47,7 @@ class Key:
     created_at: str = ""
     expires_at: int = 0
     replaced_by: str = ""
+    revoked_at: int = 0
 
     ID_DIGITS: ClassVar[int] = 12
 
@@ -56,7 +58,7 @@ class Key:
 
     def active(self, now: float) -> bool:
         """Whether it opens its source at ``now``, in milliseconds since 1970."""
-        return not self.expires_at or now < self.expires_at
+        return not self.revoked_at and (not self.expires_at or now < self.expires_at)
 
 
 LOCAL_SERVER = Source("local-server", "backend")
@@ -120,7 +122,7 @@ def _key(digest: str, value: Value) -> Key:
         digest, value["source"], value.get("kind", "sk"), value.get("label", ""),
         None if events is None else tuple(events), None if origins is None else tuple(origins),
         value.get("rate", 0), value.get("burst", 0), value.get("created_at", ""), value.get("expires_at", 0),
-        value.get("replaced_by", ""),
+        value.get("replaced_by", ""), value.get("revoked_at", 0),
     )  # fmt: skip
 
 

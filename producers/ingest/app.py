@@ -139,12 +139,12 @@ class IngestApp:
             return _refused(adapter, events, source.id)
         if not events:
             return _Said(adapter.accepted(events), adapter.name, source.id)
-        verdict = self._intake.too_large(events) or await self._gate.refusal(events, source, request)
-        if isinstance(verdict, Answer):
-            return _Said(verdict, adapter.name, source.id)
-        if verdict is not None:
-            return _refused(adapter, verdict, source.id)
-        return _Taken(source, events, self._intake.records(events, source, request))
+        let_in = self._intake.too_large(events) or await self._gate.let_in(events, source, request)
+        if isinstance(let_in, Answer):
+            return _Said(let_in, adapter.name, source.id)
+        if isinstance(let_in, Refusal):
+            return _refused(adapter, let_in, source.id)
+        return _Taken(source, let_in, self._intake.records(let_in, source, request))
 
     def _source(self, key_of: Callable[[Request], str | Refusal], request: Request) -> Source | Refusal:
         if self._readiness.why is not None:

@@ -48,12 +48,12 @@ class CatalogKeys:
 
 
 def sources_by_key(catalog: Catalog) -> dict[str, Source]:
-    """Sources by the SHA-256 of their keys. A key whose source was removed opens nothing."""
+    """Sources by the SHA-256 of their keys. One that was revoked, or whose source was removed, opens nothing."""
     aliases = _aliases(catalog) if any(key.events for key in catalog.keys.values()) else {}
     return {
         digest: Source(source.id, source.origin, terms_of(key, aliases))
         for digest, key in catalog.keys.items()
-        if (source := catalog.sources.get(key.source)) is not None
+        if not key.revoked_at and (source := catalog.sources.get(key.source)) is not None
     }
 
 

@@ -56,13 +56,16 @@ class Gate:
         """Of a client at ``address`` that tried a wrong key. Nothing of its request should be in memory by then."""
         await self._guesses.hold_back(address)
 
-    async def refusal(self, events: Sequence[RawEvent], source: Source, request: Request) -> Refusal | Answer | None:
-        """None if all may be taken, which then counts towards the quota of the key."""
+    async def let_in(
+        self, events: Sequence[RawEvent], source: Source, request: Request
+    ) -> Sequence[RawEvent] | Refusal | Answer:
+        """The events if all may be taken, which then counts towards the quota of the key."""
         if request.query:
-            verdict = await self._strict.judged(request, source, events)
-            if verdict is not None:
-                return verdict
-        return self._quotas.refusal(source, len(events))
+            judged = await self._strict.judged(request, source, events)
+            if isinstance(judged, Refusal | Answer):
+                return judged
+            events = judged
+        return self._quotas.refusal(source, len(events)) or events
 
     def not_taken(self, events: Sequence[RawEvent], source: Source) -> None:
         """They were let in and could not be taken after all: they do not count."""

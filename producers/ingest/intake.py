@@ -41,7 +41,7 @@ class Intake:
         headers = (("traceparent", trace),) if trace and len(trace) <= _LONGEST_TRACE else ()
         marked = marks(events, source)
         if marked is None and not events[0].past:  # a request imports all of its events or none
-            return [Record(topic, key.encode(), value, headers) for _, key, value, _, _ in events]
+            return [Record(topic, key.encode(), value, headers) for _, key, value, _, _, _ in events]
         if events[0].past:
             headers = (*import_headers(topic, request.received_at), *headers)
             topic = self._topics[IMPORT]

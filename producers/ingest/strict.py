@@ -2,6 +2,7 @@
 
 The verdict is that of the validation stage, by the same step, under the plan as the edge knows it, which may be a
 second old. What can only be told from the journal, such as a repeated id with other content, is not asked here.
+Properties that the plan leaves out are no fault; which they are is told with either answer.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from schemas.refused import REFUSED
 if TYPE_CHECKING:
     from schemas.step import Outcome
 
-Judge = Callable[["_Posted"], "Outcome"]
+Judge = Callable[["_Posted"], tuple["Outcome", tuple[str, ...]]]
+"""The verdict, and the properties that will be left out."""
 PATHS = ("/v1/events", "/v1/events/import")
 _AT_ONCE = 200
 
@@ -40,17 +42,19 @@ class Strict:
         """``catalog`` is what events are judged by from here on. Any thread may call it."""
         self._catalog = catalog
 
-    async def judged(self, request: Request, source: Source, events: Sequence[RawEvent]) -> Answer | Refusal | None:
-        """422 with a verdict per event if one of them would become a dead letter; None if all may be taken, or if the
-        request does not ask to be judged."""
+    async def judged(
+        self, request: Request, source: Source, events: Sequence[RawEvent]
+    ) -> Sequence[RawEvent] | Answer | Refusal:
+        """422 with a verdict per event if one of them would become a dead letter; else the events, with what will be
+        left out of them, or as they are if the request does not ask to be judged."""
         if b"validate" not in request.query:
-            return None
+            return events
         wanted = parse_qs(request.query.decode("latin-1"), keep_blank_values=True).get("validate")
         if wanted is None:
-            return None
+            return events
         if request.path not in PATHS:
             if wanted != ["strict"]:
-                return None  # whatever it means to the clients of this protocol
+                return events  # whatever it means to the clients of this protocol
             message = f"only {' and '.join(PATHS)} know validate=strict; nothing was taken"
             return Refusal(HTTPStatus.BAD_REQUEST, "bad_query", message, count=len(events))
         if wanted != ["strict"]:
@@ -62,9 +66,12 @@ class Strict:
                   for event, mark in zip(events, why, strict=True)]  # fmt: skip
         verdicts: list[dict[str, Any]] = []
         for at in range(0, len(posted), _AT_ONCE):
-            verdicts += [_verdict(judge(one), one.event) for one in posted[at : at + _AT_ONCE]]
+            verdicts += [_verdict(*judge(one), one.event) for one in posted[at : at + _AT_ONCE]]
             await asyncio.sleep(0)  # two thousand events would keep other requests waiting
-        return _answer(verdicts)
+        return _refused(verdicts) or [
+            event._replace(stripped=verdict.get("stripped", ()))
+            for event, verdict in zip(events, verdicts, strict=True)
+        ]
 
     async def _judge(self) -> Judge:
         catalog, compiled = self._catalog, self._compiled
@@ -107,15 +114,31 @@ def _compile(catalog: Catalog) -> Judge:
     # Here, since few ask for it and it would make every start of the edge slower.
     from schemas.catalog import plan_of
     from schemas.channels import Channel
-    from schemas.step import Step
+    from schemas.raw import read
+    from schemas.step import Emit, Step
 
+    plan = plan_of(catalog)
     channels = {name: Channel(name, "", origin, None) for name, origin in CHANNELS.items()}
-    return Step(plan_of(catalog), {LOCAL_SERVER.id: LOCAL_SERVER, **catalog.sources}, channels)
+    told: list[str] = []
+    sources = {LOCAL_SERVER.id: LOCAL_SERVER, **catalog.sources}
+    step = Step(plan, sources, channels, stripped=lambda event, _: told.append(event))
+
+    def judge(posted: _Posted) -> tuple[Outcome, tuple[str, ...]]:
+        told.clear()
+        outcome = step(posted)
+        if not told or not isinstance(outcome, Emit):
+            return outcome, ()
+        properties = read(posted.event.value, None).properties or {}
+        return outcome, tuple(sorted(properties.keys() - plan.by_name[outcome.event].known))
+
+    return judge
 
 
-def _verdict(outcome: Outcome, event: RawEvent) -> dict[str, Any]:
+def _verdict(outcome: Outcome, stripped: tuple[str, ...], event: RawEvent) -> dict[str, Any]:
     reason = getattr(outcome, "reason", None)
     told: dict[str, Any] = {"id": event.id, "verdict": "dead" if reason else "valid", "event": outcome.event}
+    if stripped:
+        told["stripped"] = stripped
     if reason is None:
         return told if hasattr(outcome, "value") else {**told, "verdict": "dropped"}
     letter: Any = outcome
@@ -124,7 +147,7 @@ def _verdict(outcome: Outcome, event: RawEvent) -> dict[str, Any]:
             **{name: value for name, value in blame.items() if value is not None}}  # fmt: skip
 
 
-def _answer(verdicts: list[dict[str, Any]]) -> Answer | None:
+def _refused(verdicts: list[dict[str, Any]]) -> Answer | None:
     dead = sum(verdict["verdict"] == "dead" for verdict in verdicts)
     if not dead:
         return None

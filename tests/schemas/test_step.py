@@ -156,7 +156,7 @@ DEAD: list[tuple[Raw, str, list[str]]] = [
     (raw(envelope(source=None), "raw.integration"), "unknown_source", ["names no source"]),
     (raw(envelope(event="bought")), "unknown_event", ["'bought'", "did you mean 'Bought'"]),
     (raw(envelope(type="group")), "unknown_event", ["Group Joined"]),
-    (raw(envelope(source="web")), "origin_forbidden", ["'web' has the origin sdk", "raw.backend is for backend"]),
+    (raw(envelope(source="web")), "origin_forbidden", ["'web' has the origin sdk", "for backend; send it to raw.sdk"]),
     (raw(envelope(source="web"), "raw.sdk"), "origin_forbidden", ["expected from backend", "got it from sdk"]),
     (raw(envelope(user_id=None)), "missing_user", ["neither"]),
     (raw(envelope(user_id="", anonymous_id="")), "missing_user", ["neither"]),

@@ -63,7 +63,10 @@ class NativeAdapter:
         return bearer_key(request.headers)
 
     def accepted(self, events: Sequence[RawEvent]) -> Answer:
-        return json_answer(HTTPStatus.ACCEPTED, {"accepted": len(events), "ids": [event.id for event in events]})
+        told: dict[str, Any] = {"accepted": len(events), "ids": [event.id for event in events]}
+        stripped = [{"index": index, "id": event.id, "properties": event.stripped}
+                    for index, event in enumerate(events) if event.stripped]  # fmt: skip
+        return json_answer(HTTPStatus.ACCEPTED, {**told, "stripped": stripped} if stripped else told)
 
     def refused(self, refusal: Refusal) -> Answer:
         return plain_refusal(refusal)

@@ -18,7 +18,8 @@ class RawEvent(NamedTuple):
 
     ``name`` is the event's name as the plan would know it (``Identified`` for an identify): what the allow-list of a
     key and the reserved names are held against. Empty where the protocol has seen to that itself. ``past``: an event of
-    long ago that is imported: it goes to ``raw.import``, where no lateness is held against it.
+    long ago that is imported: it goes to ``raw.import``, where no lateness is held against it. ``stripped``: properties
+    that will be left out of it since the plan does not have them, where the request asked to be judged.
     """
 
     id: str
@@ -26,6 +27,7 @@ class RawEvent(NamedTuple):
     value: bytes
     name: str = ""
     past: bool = False
+    stripped: tuple[str, ...] = ()
 
 
 class Adapter(Protocol):

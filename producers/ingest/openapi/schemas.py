@@ -85,11 +85,15 @@ def _verdicts() -> Schema:
         {
             "index": {"type": "integer"}, "id": TEXT, "event": MAYBE,
             "verdict": {"enum": ["valid", "dropped", "dead"]}, "reason": TEXT, "message": TEXT, "field": TEXT,
-            "expected": TEXT, "got": TEXT,
+            "expected": TEXT, "got": TEXT, "stripped": list_of(TEXT),
         },
         ("index", "id", "verdict"),
     )  # fmt: skip
     return record({"error": {"const": "not_valid"}, "message": TEXT, "events": list_of(verdict)}, ("error", "events"))
+
+
+def _stripped() -> Schema:
+    return record({"index": {"type": "integer"}, "id": TEXT, "properties": list_of(TEXT)}, ("index", "properties"))
 
 
 def _evidence() -> Schema:
@@ -111,9 +115,10 @@ def components() -> dict[str, Schema]:
     return {
         "Event": event(),
         "Taken": record(
-            {"accepted": {"type": "integer"}, "ids": list_of(TEXT)},
+            {"accepted": {"type": "integer"}, "ids": list_of(TEXT), "stripped": list_of(_stripped())},
             ("accepted", "ids"),
-            description="Kafka has every event of the request. The ids are in the order of the events.",
+            description="Kafka has every event of the request. The ids are in the order of the events. `stripped`, only"
+            " with `validate=strict`: properties that the event plan does not have and that are left out.",
         ),
         "Error": _error("events"),
         "Verdicts": _verdicts(),

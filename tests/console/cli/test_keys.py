@@ -66,7 +66,8 @@ def here(deployment: Callable[..., Deployment], tmp_path: Path, monkeypatch: pyt
 
 
 def test_keys_are_created_for_sources_and_revoked(here: Desk) -> None:
-    """A key opens its source until it is revoked; a source has at most two; a wrong source or id is named."""
+    """A key opens its source until it is revoked, which the list and `show` remember; a source has at most two; a wrong
+    source or id is named."""
     key = here.said("create", "shop")["key"]
     assert check_key(key)
     second = here.run("create", "shop").stdout.strip()
@@ -93,7 +94,11 @@ def test_keys_are_created_for_sources_and_revoked(here: Desk) -> None:
     assert here.run("revoke", key, "--yes").exit_code == 0
     again = here.run("revoke", key, "--yes")
     assert again.exit_code == 1
-    assert "no key here" in again.stderr
+    assert f"key {key_hash(key)[:12]} was revoked at 20" in again.stderr
+    assert "no key here" in here.run("revoke", "0" * 12, "--yes").stderr
+    assert [found["state"] for found in here.said("list")] == ["active", "revoked", "revoked"]
+    shown = here.run("show", key).stdout
+    assert ("state      revoked" in shown, "events     any" in shown, "origins" in shown) == (True, True, False)
     assert set(here.opened()) == {key_hash(written)}
     assert len({found["id"] for found in listed}) == 3
 

@@ -175,15 +175,16 @@ def test_what_another_kafka_has_is_not_skipped(here: Deployment, tmp_path: Path)
 
 
 def test_parquet_by_the_command(here: Deployment, tmp_path: Path) -> None:
-    """A Parquet file with times and nested properties ends in the journal like any other."""
+    """A Parquet file with times and nested properties ends in the journal like any other; --resume begins where nothing
+    was sent before."""
     table = pyarrow.table({
         "event": ["Paid"], "user_id": ["parquet-1"],
         "time": pyarrow.array([1_700_000_000_000], pyarrow.timestamp("ms")),
         "properties": [{"amount": 2.5, "tags": ["a", "b"]}],
     })  # fmt: skip
     pyarrow.parquet.write_table(table, tmp_path / "old.parquet")
-    done = run(here, "import", "old.parquet", "--source", "shop", "--yes", directory=tmp_path)
-    assert done.returncode == 0, done.stderr
+    done = run(here, "import", "old.parquet", "--source", "shop", "--yes", "--resume", directory=tmp_path)
+    assert (done.returncode, "starting from the beginning" in done.stderr) == (0, True), done.stderr
     (event,) = journal(here, "parquet-", 1)
     assert (event["meta"]["time"], event["amount"], event["tags"]) == (1_700_000_000_000, 2.5, ["a", "b"])
 

@@ -74,13 +74,31 @@ def test_an_end_that_comes_sooner_stays() -> None:
     assert (ending.expires_at, new.expires_at) == (NOW + HOUR, NOW + 24 * HOUR)
 
 
-def test_without_grace_there_is_room_where_two_are_active() -> None:
-    """The old one ends as the new one begins."""
+def test_two_keys_of_a_source_are_replaced_each_for_itself() -> None:
+    """What is being replaced takes no place, so a source of two purposes can change both keys; no third purpose fits,
+    and what was extended for good needs its place back."""
     full = catalog(OLD, replace(OLD, digest="c" * 64))
+    ending, _, first = book.rotated(full, OLD, "b" * 64, HOUR, NOW)
+    half = Catalog({**full.records, **written(first)})
+    _, _, second = book.rotated(half, half.keys["c" * 64], "d" * 64, HOUR, NOW)
+    both = Catalog({**half.records, **written(second)})
+    assert sum(key.active(NOW) for key in both.keys.values()) == 4
+    with pytest.raises(OfferflowError, match=r"2 active keys already \(bbbbbbbbbbbb, dddddddddddd\)"):
+        book.created(both, replace(OLD, digest="e" * 64), NOW)
     with pytest.raises(OfferflowError, match="2 active keys"):
-        book.rotated(full, OLD, "b" * 64, HOUR, NOW)
-    ending, _, _ = book.rotated(full, OLD, "b" * 64, 0, NOW)
-    assert not ending.active(NOW)
+        book.changed(both, replace(ending, expires_at=0, replaced_by=""), NOW)
+
+
+def test_a_replacement_is_finished_before_the_next_one_of_its_key() -> None:
+    """Unless the old one ends at once: else every rotation would leave one key more."""
+    before = catalog(OLD)
+    ending, new, change = book.rotated(before, OLD, "b" * 64, HOUR, NOW)
+    known = Catalog({**before.records, **written(change)})
+    with pytest.raises(OfferflowError, match=r"bbbbbbbbbbbb still replaces aaaaaaaaaaaa.*keys revoke aaaaaaaaaaaa"):
+        book.rotated(known, new, "c" * 64, HOUR, NOW)
+    gone, _, _ = book.rotated(known, new, "c" * 64, 0, NOW)
+    assert not gone.active(NOW)
+    assert book.rotated(known, new, "c" * 64, HOUR, ending.expires_at)
 
 
 def test_only_an_active_key_that_is_not_being_replaced_is_rotated() -> None:
@@ -90,7 +108,26 @@ def test_only_an_active_key_that_is_not_being_replaced_is_rotated() -> None:
         book.rotated(Catalog(), ended, "b" * 64, HOUR, NOW)
     leaving = replace(OLD, expires_at=NOW + HOUR, replaced_by="dddddddddddd")
     with pytest.raises(OfferflowError, match="replaced by dddddddddddd already"):
-        book.rotated(Catalog(), leaving, "b" * 64, HOUR, NOW)
+        book.rotated(catalog(leaving, replace(OLD, digest="d" * 64)), leaving, "b" * 64, HOUR, NOW)
+    assert book.rotated(catalog(leaving), leaving, "b" * 64, HOUR, NOW)[0].replaced_by == "b" * 12
+
+
+def test_a_key_is_revoked_once_and_for_good() -> None:
+    """It opens nothing even for a clock that is behind; whoever asks again hears when it was; it stays for a month."""
+    change = book.revoked(OLD, NOW)
+    gone = after(change, catalog(OLD))[OLD.digest]
+    known = catalog(gone)
+    assert (gone.active(NOW - DAY), gone.expires_at, gone.revoked_at) == (False, NOW, NOW)
+    when = r"key aaaaaaaaaaaa was revoked at 2026-09-21T14:13:20Z"
+    with pytest.raises(OfferflowError, match=when):
+        book.revoked(gone, NOW + DAY)
+    with pytest.raises(OfferflowError, match=when):
+        book.changed(known, replace(gone, expires_at=0), NOW + DAY)
+    with pytest.raises(OfferflowError, match=when):
+        book.rotated(known, gone, "b" * 64, HOUR, NOW + DAY)
+    other = replace(OLD, digest="c" * 64)
+    assert set(after(book.created(known, other, NOW + 29 * DAY), known)) == {gone.digest, other.digest}
+    assert set(after(book.created(known, other, NOW + 31 * DAY), known)) == {other.digest}
 
 
 def test_keys_that_ended_long_ago_leave_the_catalog() -> None:
@@ -138,5 +175,5 @@ def test_the_audit_says_what_changed_and_never_a_key() -> None:
     ]  # fmt: skip
     assert value["changes"][0]["terms"]["origins"] == ["https://a.b"]
     assert b"a" * 64 not in (told.value or b"")
-    (line,) = book.revoked(OLD).lines
+    (line,) = book.revoked(OLD, NOW).lines
     assert (line["action"], line["terms"]) == ("remove", None)

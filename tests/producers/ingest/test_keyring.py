@@ -139,6 +139,7 @@ def test_terms_come_from_the_catalog() -> None:
         {
             "event/Bought@1": bought, "head": {"definitions": ["event/Bought@1"]}, "source/shop": {"id": "shop",
             "origin": "sdk"}, "key/0123456789abcdef": key, "key/ff": {"source": "gone"}, "key/ee": {"source": "shop"},
+            "key/dd": {"source": "shop", "revoked_at": 1},
         }
     )  # fmt: skip
     names = frozenset({"Bought", "Ordered", "Unplanned"})

@@ -52,7 +52,11 @@ def judged(
     assert isinstance(read, list)
     strict = Strict()
     strict.replace(known)
-    return asyncio.run(strict.judged(request, source, read))
+    found = asyncio.run(strict.judged(request, source, read))
+    if isinstance(found, Answer | Refusal):
+        return found
+    assert [event._replace(stripped=()) for event in found] == read
+    return None
 
 
 def verdicts(answer: Answer | Refusal | None) -> list[dict[str, Any]]:
@@ -109,6 +113,24 @@ def test_one_bad_event_and_none_is_taken() -> None:
     assert (fourth["index"], fourth["reason"], fourth["field"]) == (3, "rule_of_plan_violation", "amount")
 
 
+def test_what_is_left_out_is_told_of_each_event() -> None:
+    """By name, whether all are taken or none, and of nothing but events that go on without it."""
+    more = {**GOOD, "event_id": "e-2", "properties": {"amount": 5, "colour": "red", "bulk": [1]}}
+    request = Request("POST", "/v1/events", b"validate=strict", {}, json.dumps([GOOD, more]).encode(), NOW)
+    adapter, strict = NativeAdapter(Limits()), Strict()
+    strict.replace(catalog())
+    read = adapter.read(request, SOURCE)
+    assert isinstance(read, list)
+    taken = asyncio.run(strict.judged(request, SOURCE, read))
+    assert isinstance(taken, list)
+    assert json.loads(adapter.accepted(taken).body) == {
+        "accepted": 2, "ids": ["e-1", "e-2"],
+        "stripped": [{"index": 1, "id": "e-2", "properties": ["bulk", "colour"]}],
+    }  # fmt: skip
+    told = verdicts(judged([GOOD, more, {**more, "properties": {"amount": "x", "colour": "red"}}], catalog()))
+    assert [verdict.get("stripped") for verdict in told] == [None, ["bulk", "colour"], None]
+
+
 def test_personal_data_is_not_told() -> None:
     """What is wrong with a pii field is told without its value."""
     (verdict,) = verdicts(judged({**GOOD, "properties": {"amount": 1, "email": 4711}}, catalog()))
@@ -153,14 +175,15 @@ def test_a_new_plan_counts_at_once() -> None:
     events = NativeAdapter(Limits()).read(request, SOURCE)
     assert isinstance(events, list)
 
-    async def both() -> tuple[Answer | Refusal | None, Answer | Refusal | None]:
+    async def both() -> tuple[object, object]:
         before = await strict.judged(request, SOURCE, events)
         strict.replace(catalog())
         return before, await strict.judged(request, SOURCE, events)
 
     before, after = asyncio.run(both())
+    assert isinstance(before, Answer)
     assert verdicts(before)[0]["reason"] == "unknown_source"
-    assert after is None
+    assert after == events
 
 
 _JSON = st.recursive(
@@ -185,4 +208,7 @@ def test_nothing_that_is_asked_raises(name: str, properties: dict[str, Any], que
     strict = Strict()
     strict.replace(catalog())
     answer = asyncio.run(strict.judged(request, SOURCE, read))
-    assert answer is None or answer.status in (400, 422)
+    if isinstance(answer, Answer | Refusal):
+        assert answer.status in (400, 422)
+    else:
+        assert [event._replace(stripped=()) for event in answer] == read
