@@ -3,32 +3,18 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
 
-from console.dead_letters.selection import Selection, is_id, parse_moment, parse_range
+from console.cli.options import Moment
+from console.dead_letters.selection import Selection, is_id, parse_range
 from offerflow.runtime.settings import Settings
 from schemas.dead_letter import REASONS
 
 F = TypeVar("F", bound=Callable[..., Any])
 _PER = {"s": 1, "m": 60, "h": 3600}
-
-
-class Moment(click.ParamType[int]):
-    """A time as milliseconds since 1970: RFC 3339, a date, or how long ago (``2h``)."""
-
-    name = "time"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        if isinstance(value, int):
-            return value
-        try:
-            return parse_moment(str(value), int(time.time() * 1000))
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
 
 
 class Rate(click.ParamType[float]):

@@ -21,7 +21,7 @@ from console.cli.events_options import (
 from console.cli.options import dir_option, output_option
 from console.cli.output import print_json
 from console.dead_letters.handled import HandledLetters
-from console.events.index import complete, newest, row_json
+from console.events.index import complete, newest, repeated, row_json
 from console.events.world import World
 from offerflow.runtime.settings import Settings
 from offerflow.runtime.store.transactions import reading
@@ -42,15 +42,19 @@ def list_events(
 ) -> None:  # fmt: skip
     """List past events, newest last: what is indexed of journal and dead letters.
 
+    A duplicate is in the journal, but an event of its user had its id before: rules count it once.
+
     `events show ID` shows one of them whole.
     """
     settings = settings_of(directory)
     with live_of(settings) as live, store_of(settings) as engine, reading(engine) as connection:
         past = past_of(live.world, users, visitors, sources, events, since, until, bad=bad)
-        rows = [row_json(row) for row in newest(connection, past, limit)]
+        found = newest(connection, past, limit)
+        firsts = repeated(connection, found)
+        rows = [row_json(row, None if row.dead else firsts.get((row.partition, row.offset))) for row in found]
         filled = complete(connection)
         near = "" if rows else meant(live.world, events)
-    _say_handled(settings, rows)
+    say_handled(settings, rows)
     if output == "json":
         print_json({"events": rows, "complete": filled})
         return
@@ -75,8 +79,8 @@ def meant(world: World, names: Sequence[str]) -> str:
     return "".join(world.plan.nearest(name) for name in names if name not in known)
 
 
-def _say_handled(settings: Settings, rows: list[dict[str, Any]]) -> None:
-    """Of each dead letter whether it was replayed or purged since."""
+def say_handled(settings: Settings, rows: list[dict[str, Any]]) -> None:
+    """Add ``handled`` to each: of a dead letter whether it was replayed or purged since."""
     done = HandledLetters(settings)
     if any(row["dead_letter"] for row in rows):
         done.refresh()

@@ -5,21 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-from sqlalchemy import Engine
 
-from console.cli.dlq_options import Moment
-from console.events.filters import Wanted
-from console.events.index import Past
-from console.events.live import Live
-from console.events.world import World
-from console.stack.client import connect
-from console.stack.files import StackFiles
-from offerflow.runtime.errors import StoreDown
-from offerflow.runtime.settings import Settings
-from offerflow.runtime.store.engine import open_store
+from console.cli.options import Moment
+
+if TYPE_CHECKING:  # what reaches the deployment is imported by whoever does: a command says at once what it is about
+    from sqlalchemy import Engine
+
+    from console.events.filters import Wanted
+    from console.events.index import Past
+    from console.events.live import Live
+    from console.events.world import World
+    from offerflow.runtime.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
 _MANY = "; any number of them."
@@ -48,6 +47,8 @@ def wanted_of(
     *, bad: bool, debug: bool = False,
 ) -> Wanted:  # fmt: skip
     """What the options describe, for events as they come."""
+    from console.events.filters import Wanted
+
     names = frozenset(name for event in events for name in world.names_of(event))
     return Wanted(frozenset(users), frozenset(visitors), frozenset(sources), names, bad=bad, debug=debug)
 
@@ -59,18 +60,25 @@ def past_of(
     """What the options describe, for events of the past."""
     if since_ms is not None and until_ms is not None and until_ms < since_ms:
         raise click.BadParameter("lies before --since", param_hint="--until")
+    from console.events.index import Past
+
     names = sorted({name for event in events for name in world.names_of(event)})
     return Past(users, visitors, sources, names, since_ms, until_ms, bad)
 
 
 def settings_of(directory: Path | None) -> Settings:
     """Settings that reach the stack. Raises DependencyDown where there is none."""
+    from console.stack.client import connect
+    from console.stack.files import StackFiles
+
     return connect(StackFiles.find(directory))
 
 
 @contextmanager
 def live_of(settings: Settings, *, show_pii: bool = False) -> Iterator[Live]:
     """The deployment, as long as it is looked at."""
+    from console.events.live import Live
+
     live = Live(settings, show_pii=show_pii)
     try:
         yield live
@@ -81,6 +89,8 @@ def live_of(settings: Settings, *, show_pii: bool = False) -> Iterator[Live]:
 @contextmanager
 def store_of(settings: Settings) -> Iterator[Engine]:
     """The store, which has the index and the flags."""
+    from offerflow.runtime.store.engine import open_store
+
     engine = open_store(settings)
     try:
         yield engine
@@ -95,6 +105,9 @@ def store_if_there(settings: Settings) -> Iterator[Engine | None]:
     if "url" not in settings.store.model_fields_set:
         yield None
         return
+    from offerflow.runtime.errors import StoreDown
+    from offerflow.runtime.store.engine import open_store
+
     try:
         engine = open_store(settings)
     except StoreDown as error:

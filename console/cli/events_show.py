@@ -9,8 +9,9 @@ from pathlib import Path
 
 import click
 
+from console.cli.events_follow import print_event
+from console.cli.events_list import say_handled
 from console.cli.events_options import live_of, pii_option, settings_of, since_option, store_of
-from console.cli.events_tail import print_event
 from console.cli.options import dir_option, output_option
 from console.events.arrivals import Arrivals, Where
 from console.events.fetching import arrival_of, letter_at, stored_at
@@ -51,14 +52,16 @@ def show(event: str, since: int | None, show_pii: bool, output: str, directory: 
             found = list(_searched(live, event, since))
         if not found:
             raise OfferflowError(_nothing(event, in_journal=bool(at)))
+        rows = [row_of(live.world, one, whole=output == "json") for one in found]
+        say_handled(settings, rows)
         if output == "json":
-            click.echo(as_json({"event": event, "arrivals": [row_of(live.world, one, whole=True) for one in found]}))
+            click.echo(as_json({"event": event, "arrivals": rows}))
             return
-        for number, one in enumerate(found):
+        for number, (one, row) in enumerate(zip(found, rows, strict=True)):
             if number:
                 click.echo()
             print_event(live.world, one, verdicts=True)
-            for text in _places(live.world, one):
+            for text in _places(live.world, one, row["handled"]):
                 click.echo(f"    {text}")
 
 
@@ -113,7 +116,7 @@ def _searched(live: Live, event: str, since: int | None) -> Iterator[Verdict]:
         yield from watch
 
 
-def _places(world: World, one: Verdict) -> Iterator[str]:
+def _places(world: World, one: Verdict, handled: str | None) -> Iterator[str]:
     """Where its records lie."""
     if one.arrival is not None:
         topic, partition, offset = one.arrival.where
@@ -122,4 +125,5 @@ def _places(world: World, one: Verdict) -> Iterator[str]:
         yield f"stored in {world.journal} {one.stored.partition}/{one.stored.offset}"
     if one.letter is not None:
         at = f"{one.letter.at[0]}/{one.letter.at[1]}"
-        yield f"dead letter {at}: offerflow dlq show {at}"
+        since = f", {handled} since" if handled else ""
+        yield f"dead letter {at}{since}: offerflow dlq show {at}"

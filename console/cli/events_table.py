@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import json
-import shutil
-import sys
-import textwrap
 from collections.abc import Iterable
 from typing import Any
 
 import click
 from rich.cells import cell_len, set_cell_size
 
-from console.cli.dlq_table import visible
+from console.cli.dlq_table import terminal_width, visible, wrapped
 from console.events.comparing import Compared
 from console.events.sent import ABSENT
 from console.events.verdicts import DROPPED, DUPLICATE, VALID, WAITING, Verdict
 from schemas.announce import rfc3339
 
-_COLUMNS = (("time (UTC)", 12), ("verdict", 16), ("event", 22), ("who", 18), ("source", 14))
+_COLUMNS = (("time (UTC)", 12, 12), ("verdict", 16, 16), ("event", 22, 14), ("who", 18, 10), ("source", 14, 8))
+"""With how wide they are, and how narrow they may get where the terminal is."""
 _COLOURS = {VALID: "green", DUPLICATE: "yellow", DROPPED: "yellow", WAITING: "cyan"}
 _INDENT = 4
 _WIDEST = 48
@@ -27,25 +25,28 @@ _WIDEST = 48
 
 def header() -> str:
     """Over the lines of ``line``."""
-    return "  ".join(set_cell_size(name, width) for name, width in _COLUMNS) + "  detail"
+    widths, width = _widths(), terminal_width()
+    names = "  ".join(set_cell_size(name, width) for (name, *_), width in zip(_COLUMNS, widths, strict=True))
+    beside = width is None or _taken(widths) + len("detail") <= width
+    return f"{names}  detail" if beside else names.rstrip()
 
 
 def line(verdict: Verdict) -> str:
     """One event. On a terminal long texts are cut and the detail goes on below; elsewhere all is on one line."""
-    received = rfc3339(verdict.received_at)
+    received, widths = rfc3339(verdict.received_at), _widths()
+    more = max(0, cell_len(verdict.verdict) - widths[1])
+    widths[1], widths[2] = widths[1] + more, widths[2] - more  # a reason that is cut is no reason
     cells = [received[11:23], verdict.verdict, verdict.event or "", verdict.who, verdict.source or ""]
-    padded = [_pad(visible(cell), width) for cell, (_, width) in zip(cells, _COLUMNS, strict=True)]
+    padded = [_pad(visible(cell), width) for cell, width in zip(cells, widths, strict=True)]
     padded[1] = click.style(padded[1], fg=_COLOURS.get(verdict.verdict, "red"))
     text = "  ".join(padded)
     detail = visible(verdict.detail)
     if not detail:
         return text.rstrip()
-    used = sum(width + 2 for _, width in _COLUMNS)
-    width = _width()
-    if width is None or used + cell_len(detail) <= width:
+    width = terminal_width()
+    if width is None or _taken(widths) + cell_len(detail) <= width:
         return f"{text}  {detail}"
-    indent = " " * _INDENT
-    return "\n".join([text.rstrip(), *textwrap.wrap(detail, width, initial_indent=indent, subsequent_indent=indent)])
+    return "\n".join([text.rstrip(), *_below(detail, _INDENT)])
 
 
 def comparison(compared: Compared) -> Iterable[str]:
@@ -60,22 +61,28 @@ def comparison(compared: Compared) -> Iterable[str]:
     names = [line.path for line in lines]
     left, right = [_value(line.sent) for line in lines], [_value(line.stored) for line in lines]
     first = min(max(map(cell_len, map(visible, names))), 32)
-    widest = min(max([cell_len("sent"), *map(cell_len, left), *(map(cell_len, right) if stored else ())]), _WIDEST)
-    width = _width()
+    sizes = [min(max(cell_len("sent"), *map(cell_len, left)), _WIDEST)]
+    if stored:
+        sizes.append(min(max(cell_len("stored"), *map(cell_len, right)), _WIDEST))
+    width = terminal_width()
     if width is not None:
         changes = max((cell_len(line.change) for line in lines), default=0)
-        room = width - _INDENT - first - 2 - (min(changes, 24) + 2 if changes else 0)
-        widest = max(12, min(widest, (room - 2) // 2 if stored else room))
+        room = width - _INDENT - first - 2 * len(sizes) - (min(changes, 24) + 2 if changes else 0)
+        while sum(sizes) > room and max(sizes) > 12:
+            sizes[sizes.index(max(sizes))] -= 1
     titles = ["", "sent", "stored"] if stored else ["", "sent"]
     yield indent + click.style(
-        "  ".join(_pad(title, size) for title, size in zip(titles, (first, widest, widest), strict=False)).rstrip(),
+        "  ".join(_pad(title, size) for title, size in zip(titles, (first, *sizes), strict=True)).rstrip(),
         bold=True,
     )
     for one, sent, kept in zip(lines, left, right, strict=True):
-        cells = [_pad(visible(one.path), first), _pad(sent, widest), *([_pad(kept, widest)] if stored else [])]
+        cells = [_pad(text, size) for text, size in zip((visible(one.path), sent, kept), (first, *sizes), strict=False)]
         used = _INDENT + sum(cell_len(cell) + 2 for cell in cells)
-        change = click.style(_fit(visible(one.change), used), fg="yellow") if one.change else ""
-        yield (indent + "  ".join([*cells, change])).rstrip()
+        change = visible(one.change)
+        fits = width is None or used + cell_len(change) <= width
+        yield (indent + "  ".join([*cells, click.style(change, fg="yellow") if change and fits else ""])).rstrip()
+        if not fits:
+            yield from (click.style(text, fg="yellow") for text in _below(change, 2 * _INDENT))
 
 
 def _value(value: Any) -> str:
@@ -89,20 +96,28 @@ def _value(value: Any) -> str:
         return visible(repr(value))
 
 
-def _fit(text: str, used: int) -> str:
-    """What of a text has room behind ``used`` columns of the terminal."""
-    width = _width()
-    room = None if width is None else max(8, width - used)
-    return text if room is None or cell_len(text) <= room else set_cell_size(text, room - 1) + "…"
+def _widths() -> list[int]:
+    """Of the columns: on a terminal that is too narrow those give way that can best."""
+    widths, width = [width for _, width, _ in _COLUMNS], terminal_width()
+    while width is not None and _taken(widths) - 2 > width:
+        room, at = max((widths[at] - least, at) for at, (_, _, least) in enumerate(_COLUMNS))
+        if room <= 0:
+            break
+        widths[at] -= 1
+    return widths
+
+
+def _taken(widths: list[int]) -> int:
+    """The columns before the detail."""
+    return sum(width + 2 for width in widths)
+
+
+def _below(text: str, indent: int) -> list[str]:
+    return [" " * indent + part for part in wrapped(text, indent)]
 
 
 def _pad(text: str, width: int) -> str:
     """To ``width`` columns; longer texts are cut on a terminal only."""
     if cell_len(text) <= width:
         return set_cell_size(text, width)
-    return text if _width() is None else set_cell_size(text, width - 1) + "…"
-
-
-def _width() -> int | None:
-    """Columns of the terminal, None where there is none."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    return text if terminal_width() is None else set_cell_size(text, width - 1) + "…"

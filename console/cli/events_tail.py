@@ -1,41 +1,16 @@
-"""``offerflow events tail``: events as they arrive, each with its verdict."""
+"""``offerflow events tail``: events as they arrive, each with its verdict.
+
+What watches is in ``events_follow`` and imported last: what arrives while it starts is to be seen, and is announced.
+"""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, closing
-from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 
 import click
-import psutil
-from sqlalchemy import Engine
 
-from console.cli.events_options import (
-    event_options,
-    live_of,
-    pii_option,
-    settings_of,
-    since_option,
-    store_if_there,
-    wanted_of,
-)
-from console.cli.events_table import comparison, header, line
+from console.cli.events_options import event_options, pii_option, settings_of, since_option
 from console.cli.options import dir_option, output_option
-from console.events.comparing import compare
-from console.events.filters import Wanted, flagged
-from console.events.index import Earlier
-from console.events.live import Live
-from console.events.telling import as_json, row_of
-from console.events.verdicts import Verdict
-from console.events.watching import Watch
-from console.events.world import World
-from offerflow.runtime.store.debugging import current_flags
-
-SORTED = 100_000
-"""How many past events are put in order at once."""
 
 
 @click.command()
@@ -60,74 +35,20 @@ def tail(
     """
     if no_follow and since is None:
         raise click.UsageError("--no-follow shows what is there already: say --since when")
-    with ExitStack() as closing_all:
-        settings = settings_of(directory)
-        engine = closing_all.enter_context(store_if_there(settings))
-        live = closing_all.enter_context(live_of(settings, show_pii=show_pii))
+    if not no_follow:
+        click.echo(f"starting: what arrives from {'now' if since is None else 'then'} on will show", err=True)
+    from console.cli.events_follow import Asked, follow
 
-        def wanted() -> Wanted:
-            base = wanted_of(live.world, users, visitors, sources, events, bad=bad, debug=debug)
-            return replace(base, flags=_flags(engine)) if debug else base
-
-        earlier = None if engine is None else Earlier(engine)
-        watch = closing_all.enter_context(
-            closing(
-                Watch(
-                    live, wanted, since_ms=_began() if since is None else since, follow=not no_follow, earlier=earlier
-                )
-            )
-        )
-        _say(live.world, sources, events, watching=not no_follow)
-        show(live, watch, limit, verdicts=verdicts, output=output, follow=not no_follow)
-
-
-def show(live: Live, watch: Watch, limit: int | None, *, verdicts: bool, output: str, follow: bool) -> None:
-    """Print what comes, until ``limit`` or an interrupt, which is how one ends it."""
-    if output == "table" and sys.stdout.isatty():
-        click.echo(click.style(header(), bold=True))
-    try:
-        for number, verdict in enumerate(watch if follow else _in_time(watch), start=1):
-            if output == "json":
-                click.echo(as_json(row_of(live.world, verdict, whole=verdicts)))
-            else:
-                print_event(live.world, verdict, verdicts=verdicts)
-            if number == limit:
-                break
-    except KeyboardInterrupt:
-        click.echo(err=True)
-
-
-def print_event(world: World, verdict: Verdict, *, verdicts: bool) -> None:
-    """One line, and below it both sides of the event if they are wanted."""
-    click.echo(line(verdict))
-    if verdicts:
-        for text in comparison(compare(world, verdict)):
-            click.echo(text)
-
-
-def _in_time(watch: Iterable[Verdict]) -> Iterator[Verdict]:
-    """In the order in which they were received, as far as memory reaches: topics are read in none among each other."""
-    left = iter(watch)
-    while some := list(islice(left, SORTED)):
-        yield from sorted(some, key=lambda verdict: verdict.received_at)
+    asked = Asked(users, visitors, sources, events, bad, debug)
+    began = _began() if since is None else since
+    follow(
+        settings_of(directory), asked, began, limit, verdicts=verdicts, on=not no_follow, show_pii=show_pii,
+        output=output,
+    )  # fmt: skip
 
 
 def _began() -> int:
     """When this command was typed: what is sent while it starts is to be seen too."""
+    import psutil
+
     return int(psutil.Process().create_time() * 1000)
-
-
-def _flags(engine: Engine | None) -> frozenset[tuple[str, str]]:
-    return frozenset() if engine is None else flagged(current_flags(engine))
-
-
-def _say(world: World, sources: tuple[str, ...], events: tuple[str, ...], *, watching: bool) -> None:
-    """What may be a slip of the pen is no error: the name or the source may be yet to come."""
-    for source in sources:
-        if source not in world.sources:
-            click.echo(f"note: there is no source {source!r} yet", err=True)
-    for event in events:
-        if event not in world.plan.by_name:
-            click.echo(f"note: the event plan has no event {event!r}{world.plan.nearest(event)}", err=True)
-    if watching:
-        click.echo("watching: events show as they arrive; Ctrl-C ends", err=True)

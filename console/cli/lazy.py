@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -41,8 +40,10 @@ class LazyGroup(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError:
-            near = difflib.get_close_matches(args[0], self._table, 1)
-            hint = f" Did you mean {near[0]!r}?" if near else f" See `{ctx.command_path} --help`."
+            from offerflow.rules.nearest import Nearest  # only for somebody who misspelt it
+
+            near = Nearest(self._table).name(args[0])
+            hint = f" Did you mean {near!r}?" if near else f" See `{ctx.command_path} --help`."
             ctx.fail(f"no such command {args[0]!r}.{hint}")
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import time
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,22 @@ class Duration(click.ParamType[float]):
         except ValueError as error:
             unit = f"; write {text}s for seconds" if text.isascii() and text.isdigit() else ""
             self.fail(f"{text!r} is not a duration: {error}{unit}", param, ctx)
+
+
+class Moment(click.ParamType[int]):
+    """A time as milliseconds since 1970: RFC 3339, a date, or how long ago (``2h``)."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        from console.dead_letters.selection import parse_moment
+
+        try:
+            return parse_moment(str(value), int(time.time() * 1000))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 dir_option = click.option(

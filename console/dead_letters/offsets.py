@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from schemas.dead_letter_state import Coordinates
@@ -39,6 +40,11 @@ class OffsetSet:
             self._blocks[block] = bits ^ bit
         self._size -= 1
         return True
+
+    def blocks(self) -> Iterator[tuple[int, int, int]]:
+        """Partition, first offset and end of stretches that hold them all; not every offset in one is set."""
+        for partition, block in sorted(self._blocks):
+            yield partition, block << _BITS, (block + 1) << _BITS
 
     def __contains__(self, at: Coordinates) -> bool:
         return bool(self._blocks.get((at[0], at[1] >> _BITS), 0) & (1 << (at[1] & _MASK)))

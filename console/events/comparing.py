@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from console.dead_letters.masking import HIDDEN, Personal
-from console.events.hiding import hidden_document, hiding
+from console.events.hiding import hidden_body, hiding_of
 from console.events.sent import ABSENT, Sent, Unreadable, read_sent
 from console.events.stored import Stored
 from console.events.verdicts import Verdict
@@ -57,7 +57,7 @@ def compare(world: World, verdict: Verdict) -> Compared:
         except Unreadable as error:
             unread = f"the raw record {error}"
     properties = {} if stored is None else stored.properties()
-    hide = hiding(world, stored)
+    hide = hiding_of(world, verdict)
     lines = _properties(sent.properties, properties, stored, everything) if unread is None or stored else []
     if verdict.letter is not None:
         lines = _blamed(lines, verdict)
@@ -68,7 +68,7 @@ def compare(world: World, verdict: Verdict) -> Compared:
     ]
     meta = [] if unread is not None and stored is None else _meta(sent, stored, known=unread is None)
     whole = None if stored is None else {"meta": stored.meta, **hide(properties)}
-    return Compared(meta, shown, hidden_document(world, sent.body, hide), whole, unread)
+    return Compared(meta, shown, hidden_body(world, sent.body, hide), whole, unread)
 
 
 def _meta(sent: Sent, stored: Stored | None, *, known: bool) -> list[Line]:

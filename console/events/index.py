@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, case, func, select
 
 from console.events.stored import Stored
-from console.events.verdicts import VALID
+from console.events.verdicts import DUPLICATE, VALID
 from offerflow.runtime.store.events import (
     HOUR_MS,
     JOURNAL,
@@ -25,6 +25,9 @@ from offerflow.runtime.store.transactions import reading
 from schemas.announce import rfc3339
 
 Coordinates = tuple[int, int]
+_Who = tuple[int, str, str | None, str | None]
+"""Partition, event id, user and, of whom there is none, the anonymous id."""
+_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,27 +124,50 @@ class Earlier:
 
     def __call__(self, stored: Stored) -> Coordinates | None:
         """Raises StoreDown."""
-        meta, columns = stored.meta, events.c
-        whose = columns.user_id == storable(meta["user_id"]) if meta["user_id"] else columns.user_id.is_(None)
-        found = (
-            select(columns.partition, columns["offset"])
-            .where(
-                columns.event_id == storable(meta["event_id"]), columns.segment.in_(segments_since()),
-                columns.dead == 0, whose,
-                columns.partition == stored.partition, columns["offset"] < stored.offset,
-            )
-            .order_by(columns["offset"])
-            .limit(1)
-        )  # fmt: skip
+        event_id, user, visitor = (
+            storable(stored.meta[name] or "") for name in ("event_id", "user_id", "anonymous_id")
+        )
         with reading(self._engine) as connection:
-            row = connection.execute(found).first()
-        return None if row is None else (row[0], row[1])
+            first = _firsts(connection, [event_id]).get((stored.partition, event_id, *_entity(user, visitor)))
+        return (stored.partition, first) if first is not None and first < stored.offset else None
 
 
-def row_json(row: EventRow) -> dict[str, Any]:
-    """For programs; ``at`` is where the body lies: in the journal, or in the dead letters."""
+def repeated(connection: Connection, rows: Sequence[EventRow]) -> dict[Coordinates, Coordinates]:
+    """Of valid ones that are not the first with their user and id, where in the journal the first is."""
+    valid = [row for row in rows if not row.dead and row.event_id is not None]
+    found: dict[Coordinates, Coordinates] = {}
+    for some in (valid[at : at + _AT_ONCE] for at in range(0, len(valid), _AT_ONCE)):
+        firsts = _firsts(connection, {row.event_id for row in some if row.event_id is not None})
+        for row in some:
+            first = firsts.get((row.partition, row.event_id or "", *_entity(row.user_id, row.anonymous_id)))
+            if first is not None and first < row.offset:
+                found[row.partition, row.offset] = (row.partition, first)
+    return found
+
+
+def _firsts(connection: Connection, ids: Collection[str]) -> dict[_Who, int]:
+    """The first offset of each of these event ids in each partition and of each user there."""
+    c = events.c
+    visitor = case((c.user_id.is_(None), c.anonymous_id))
+    asked = (
+        select(c.partition, c.event_id, c.user_id, visitor, func.min(c["offset"]))
+        .where(c.event_id.in_(ids), c.segment.in_(segments_since()), c.dead == 0)
+        .group_by(c.partition, c.event_id, c.user_id, visitor)
+    )
     return {
-        "verdict": row.reason or VALID,
+        (at, event_id, user, anonymous): first for at, event_id, user, anonymous, first in connection.execute(asked)
+    }
+
+
+def _entity(user_id: str | None, anonymous_id: str | None) -> tuple[str | None, str | None]:
+    return (user_id, None) if user_id else (None, anonymous_id)
+
+
+def row_json(row: EventRow, first: Coordinates | None = None) -> dict[str, Any]:
+    """For programs, with where the body lies: in the journal, or in the dead letters. ``first`` is where the first
+    record with its user and id is, of which it is a duplicate."""
+    return {
+        "verdict": row.reason or (DUPLICATE if first else VALID),
         "event": row.event,
         "user_id": row.user_id,
         "anonymous_id": row.anonymous_id,
@@ -151,6 +177,7 @@ def row_json(row: EventRow) -> dict[str, Any]:
         "received_at": rfc3339(row.received_at),
         "journal": None if row.dead else f"{row.partition}/{row.offset}",
         "dead_letter": f"{row.partition}/{row.offset}" if row.dead else None,
+        "first": f"{first[0]}/{first[1]}" if first else None,
     }
 
 

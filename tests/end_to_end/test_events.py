@@ -94,7 +94,7 @@ class Looked:
         return json.loads(done.stdout)
 
     def tail(self, *arguments: str) -> Tail:
-        """``offerflow events tail`` in a process of its own, already watching."""
+        """``offerflow events tail`` in a process of its own, which has begun: what comes now shows."""
         return Tail(self.deployment, arguments)
 
 
@@ -106,7 +106,7 @@ class Tail:
                 [OFFERFLOW, "events", "tail", "--output", "json", *arguments], cwd=deployment.directory,
                 env=deployment.environment(), stdout=out, stderr=err, stdin=subprocess.DEVNULL,
             )  # fmt: skip
-        until(lambda: "watching" in self._err.read_text(), "tail to watch", 60, self._err.read_text)
+        until(lambda: "starting" in self._err.read_text(), "tail to start", 60, self._err.read_text)
 
     def rows(self, number: int) -> list[dict[str, Any]]:
         """Once there are so many."""
@@ -137,8 +137,8 @@ def looked(stack: Services, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 def test_an_engineer_sees_her_events_with_their_verdicts(looked: Looked) -> None:
-    """While validation is away an event shows as waiting; then each shows once with what became of it, what was sent
-    beside what was stored, and with nothing personal."""
+    """What is sent while the command starts shows too: while validation is away as waiting; then each shows once with
+    what became of it, what was sent beside what was stored, and with nothing personal."""
     looked.stop()
     tail = looked.tail("--verdicts", "--limit", "9")
     try:
@@ -177,7 +177,7 @@ def test_the_past(looked: Looked) -> None:
     listed = ("list", "--user", "past-u1", "--user", "past-u2", "--user", "past-u3")
     rows = until(lambda: _rows(looked, 4, *listed), "four events in the history")
     assert sorted((row["event_id"], row["verdict"]) for row in rows) == [
-        ("past-1", "valid"), ("past-1", "valid"), ("past-2", "unknown_event"), ("past-3", "schema_violation"),
+        ("past-1", "duplicate"), ("past-1", "valid"), ("past-2", "unknown_event"), ("past-3", "schema_violation"),
     ]  # fmt: skip
     assert [row["event_id"] for row in looked.told("list", "--user", "past-u3", "--bad")["events"]] == ["past-3"]
     [first, again] = looked.told("show", "past-1")["arrivals"]

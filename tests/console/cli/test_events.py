@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -67,13 +68,33 @@ def test_a_line_is_whole_where_nobody_looks() -> None:
 
 
 def test_a_line_fits_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Long ids are cut, and the detail goes on below."""
+    """Long ids are cut, a reason never is, and the detail goes on below."""
     narrow(monkeypatch)
-    first, *below = line(event()).splitlines()
-    assert "u" * 17 + "…" in first
-    assert below
-    assert all(len(text) <= 80 for text in below)
+    bad = event()
+    bad.verdict = "rule_of_plan_violation"
+    for first, *below in (line(event()).splitlines(), line(bad).splitlines()):
+        assert "u" * 13 + "…" in first
+        assert len(click.unstyle(first)) <= 80
+        assert below
+        assert all(len(text) <= 80 for text in below)
+    assert "rule_of_plan_violation" in line(bad)
     assert header().startswith("time (UTC)")
+    assert len(header()) <= 80
+    monkeypatch.setenv("COLUMNS", "120")
+    assert "u" * 17 + "…" in line(event())
+    assert header().endswith("detail")
+
+
+def test_a_long_change_goes_on_below(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was expected is told to its end on a narrow terminal too."""
+    narrow(monkeypatch)
+    expected = "a number that Avro type double holds without loss"
+    dead = letter(topic="offerflow.raw.backend", value=envelope(properties={"amount": "12" * 9}), expected=expected)
+    known = world()
+    shown = list(comparison(compare(known, Verdict(dead.reason, Arrivals(known).of_letter(dead), None, dead))))
+    plain = [click.unstyle(text) for text in shown]
+    assert all(len(text) <= 80 for text in plain)
+    assert f"expected {expected}, got {dead.got}" in " ".join(" ".join(plain).split())
 
 
 def test_both_sides_fit_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:

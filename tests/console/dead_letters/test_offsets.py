@@ -24,6 +24,9 @@ def test_it_is_a_set(steps: list[tuple[bool, tuple[int, int]]]) -> None:
         assert (at in ours) is (at in theirs)
     assert len(ours) == len(theirs)
     assert all(at in ours for at in theirs)
+    blocks = list(ours.blocks())
+    assert blocks == sorted(set(blocks))
+    assert all(any(at[0] == of and first <= at[1] < end for of, first, end in blocks) for at in theirs)
 
 
 def test_many_take_little_memory() -> None:

@@ -91,29 +91,64 @@ def test_unplanned_properties_that_are_kept() -> None:
     assert found == {"a": (1, ABSENT, "kept in extra"), "b.c": (2, ABSENT, "kept in extra")}
 
 
+def personal_too(known: World, *names: str) -> World:
+    """The same world where another event has personal properties of these names."""
+    fields = [{"name": name, "type": ["null", "string"], "default": None, "pii": True} for name in names]
+    sent = {**BOUGHT, "name": "Sent", "event": ["Sent"], "fields": [META, *fields]}
+    known.plan = Plan([*known.plan.newest.values(), load_event_schema(sent, 1009)])
+    return known
+
+
 def test_what_the_plan_says_is_not_personal_shows() -> None:
-    """Of a valid event: a property may have the name of a personal one of another event. Beside the properties, and in
-    what is dead, names alone decide."""
+    """A property may have the name of a personal one of another event: its own event type decides, of dead letters
+    too. Beside the properties, and of what no plan has, names alone decide."""
     found = compared(Raw(envelope("Noted", properties={"email": "a@b.c"})))
     assert lines(found.properties)["email"][0] == HIDDEN  # nobody planned it
     view = Raw(envelope("Page Viewed", properties={"path": "/x"}, context={"path": "/y", "street": "Via 1"}))
-    known = world()
-    personal = {"name": "path", "type": ["null", "string"], "default": None, "pii": True}
-    sent = {**BOUGHT, "name": "Sent", "event": ["Sent"], "fields": [META, personal]}
-    known.plan = Plan([*known.plan.newest.values(), load_event_schema(sent, 1009)])
+    known = personal_too(world(), "path")
     found = compared(view, known)
     assert lines(found.properties)["path"] == ("/x", "/x", "")
     assert (found.sent["properties"], found.sent["context"]) == ({"path": "/x"}, {"path": HIDDEN, "street": HIDDEN})
-    one = letter(topic=BACKEND, value=view.value())
-    assert lines(compare(known, dead(known, one)).properties)["path"][0] == HIDDEN
+    late = compare(known, dead(known, letter(topic=BACKEND, value=view.value(), reason="clock_skew", field=None)))
+    assert lines(late.properties)["path"][0] == "/x"
+    assert late.sent["context"] == {"path": HIDDEN, "street": HIDDEN}
 
 
-def test_the_library_shows() -> None:
-    """Whatever the plan calls personal: an SDK's name is nobody's. A device's may be."""
-    library, device = {"street": "analytics.js"}, {"street": "Ana's phone"}
-    sent = Raw(envelope("Noted", context={"library": library, "device": device}, via={"library": "x/1"}))
-    document = compared(sent).sent
-    assert document["context"] == {"library": library, "device": {"street": HIDDEN}}
+@pytest.mark.parametrize("event", ["Page Vewed", "Bought", "Sent"])
+def test_what_is_personal_stays_hidden_in_dead_letters(event: str) -> None:
+    """Of an event that nobody planned, that has no such property, or whose property it is: names decide."""
+    known = personal_too(world(), "path", "name")
+    sent = envelope(event, properties={"path": "secret"}, traits={"name": "secret"},
+                    context={"traits": {"name": "secret"}})  # fmt: skip
+    told = row_of(known, dead(known, letter(topic=BACKEND, value=sent)), whole=True)
+    assert told["sent"]["properties"] == {"path": HIDDEN}
+    assert "secret" not in json.dumps(told)
+
+
+def test_a_planned_name_shows_nothing_that_is_no_plain_value() -> None:
+    """In a dead letter anything may be where text belongs."""
+    known = personal_too(world(), "path", "name")
+    view = envelope("Page Viewed", properties={"path": {"name": "secret"}})
+    told = row_of(known, dead(known, letter(topic=BACKEND, value=view)), whole=True)
+    assert told["sent"]["properties"] == {"path": HIDDEN}
+    assert "secret" not in json.dumps(told)
+
+
+def test_what_every_sdk_calls_so_shows() -> None:
+    """The name of a library, an app or a model is nobody's, whatever the plan calls personal. That of a device may be,
+    and so may whatever else lies there."""
+    known = personal_too(world(), "name", "model", "title")
+    context = {
+        "library": {"name": "analytics.js", "street": "Via 1"}, "app": {"name": "Shop", "version": "1"},
+        "device": {"name": "Ana's phone", "model": "X1"}, "page": {"title": "Home", "name": {"name": "secret"}},
+        "network": {"name": "Ana's home"},
+    }  # fmt: skip
+    document = compared(Raw(envelope("Noted", context=context, via={"library": "x/1"})), known).sent
+    assert document["context"] == {
+        "library": {"name": "analytics.js", "street": HIDDEN}, "app": {"name": "Shop", "version": "1"},
+        "device": {"name": HIDDEN, "model": "X1"}, "page": {"title": "Home", "name": HIDDEN},
+        "network": {"name": HIDDEN},
+    }  # fmt: skip
     assert document["via"] == {"library": "x/1"}
 
 

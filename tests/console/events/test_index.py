@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, delete
 
-from console.events.counting import of_all_time, since
-from console.events.index import Earlier, Past, complete, newest, of_id, row_json
+from console.dead_letters.offsets import OffsetSet
+from console.events.counting import count_replayed, of_all_time, since
+from console.events.index import Earlier, Past, complete, newest, of_id, repeated, row_json
 from offerflow.runtime.store.debugging import DEVICE, USER, current_flags, end_flag, set_flag
 from offerflow.runtime.store.events import HOUR_MS, add_events, events
 from offerflow.runtime.store.transactions import reading, writing
@@ -86,6 +87,7 @@ def test_every_arrival_of_an_id(engine: Engine) -> None:
         assert complete(connection) is False
         told = row_json(of_id(connection, "e-9")[0])
     assert (told["verdict"], told["dead_letter"], told["journal"]) == ("unknown_event", "0/9", None)
+    assert (told["first"], row_json(row(1, "Bought"), (0, 0))["verdict"]) == (None, "duplicate")
     _, stored = judged(Raw(envelope(event_id="e-0", properties={"amount": 1})), offset=3)
     stored.partition = 0
     assert Earlier(engine)(stored) == (0, 0)
@@ -94,6 +96,41 @@ def test_every_arrival_of_an_id(engine: Engine) -> None:
     _, other = judged(Raw(envelope(user_id="u-2", event_id="e-0", properties={"amount": 1})), offset=4)
     other.partition = 0
     assert Earlier(engine)(other) is None
+
+
+def test_a_repeated_id_is_a_duplicate(store: Engine) -> None:
+    """Of the same user in the same partition, or of the same visitor who is no user yet; a dead letter that was
+    replayed is the first, and whoever looks at a few newest ones is told of what lies before."""
+    again = {"event_id": "e"}
+    with writing(store) as connection:
+        add_events(connection, [
+            row(0, "Bought", dead=1, user_id="u", reason="clock_skew", **again),
+            row(3, "Bought", user_id="u", **again), row(4, "Bought", user_id="u", anonymous_id="v", **again),
+            row(5, "Bought", user_id="w", **again), row(6, "Bought", anonymous_id="v", **again),
+            row(7, "Bought", anonymous_id="v", **again), row(8, "Bought", anonymous_id="x", **again),
+            row(9, "Bought", partition=1, user_id="u", **again), row(10, "Bought", user_id="u"),
+        ])  # fmt: skip
+    with reading(store) as connection:
+        rows = newest(connection, Past(), 9)
+        assert repeated(connection, rows) == {(0, 4): (0, 3), (0, 7): (0, 6)}
+        assert repeated(connection, [one for one in rows if one.offset == 4]) == {(0, 4): (0, 3)}
+        assert repeated(connection, []) == {}
+
+
+def test_what_was_replayed_is_counted(engine: Engine) -> None:
+    """Of the dead letters of the time that is asked about, those that were replayed."""
+    with writing(engine) as connection:
+        add_events(connection, [row(at, "Bough", dead=1, reason="unknown_event", received_at=HOUR_MS + at)
+                                for at in (2000, 2001)])  # fmt: skip
+    replayed = OffsetSet()
+    for at in ((0, 9), (0, 2000), (1, 2001), (0, 77)):
+        replayed.add(at)
+    with reading(engine) as connection:
+        for moment, number in ((0, 2), (HOUR_MS, 1)):
+            counts = {one.event: one for one in since(connection, moment)}
+            count_replayed(connection, counts.values(), replayed, moment)
+            assert counts["Bough"].replayed == number
+            assert all(one.replayed == 0 for name, one in counts.items() if name != "Bough")
 
 
 def test_counts(engine: Engine) -> None:
