@@ -145,10 +145,13 @@ def _tell(files: StackFiles, described: dict[str, Any]) -> None:
     offerflow = sys.argv[0] if "/" in sys.argv[0] else "offerflow"  # as this command was called
     directory, here = files.root.parent, Path.cwd()
     where = f"--dir {directory.relative_to(here) if directory.is_relative_to(here) else directory}"
+    key = described["api_key"]
+    if not sys.stderr.isatty():  # a log is no place for it
+        key = f"$({offerflow} up --detach --show-key {where} 2>/dev/null | sed -n 's/^api_key *//p')"
     click.echo(f"""
 The stack stays up with a trickle of traffic. What to do next:
 
-  export INGEST={described["ingest"]} KEY={described["api_key"]} KAFKA={described["kafka"]}
+  export INGEST={described["ingest"]} KEY={key} KAFKA={described["kafka"]}
   curl "$INGEST/v1/events" -H "Authorization: Bearer $KEY" \\
     -d '{{"event": "Account Created", "user_id": "me", "properties": {{"method": "email"}}}}'
 
@@ -163,8 +166,11 @@ Five minutes from now, as long as the demo waits for what may be late, carts cou
 cashback of orders that were not sent back is announced.
 
 Console: {described["console"]}, with the schema registry at {described["registry"]}
-Metrics of every program: {" ".join(described["metrics"])}
-Logs: {described["logs"]}""", err=True)  # fmt: skip
+Logs: {described["logs"]}
+Metrics:""", err=True)  # fmt: skip
+    for program in client.running(files).programs:
+        if program.url:
+            click.echo(f"  {program.name:<14}{program.url}/metrics", err=True)
 
 
 def _remove(files: StackFiles) -> None:

@@ -7,12 +7,13 @@ from typing import Any
 
 import click
 
-from console.cli.dlq_table import visible
+from console.cli.dlq_table import visible, wrapped
 from console.cli.output import print_json
 from console.dead_letters.document import Unreadable, read_document
 from console.dead_letters.handled import HandledLetters
+from console.dead_letters.hiding import hidden_document, hiding, known_schema
 from console.dead_letters.judging import Judge
-from console.dead_letters.masking import HIDDEN, NOTHING, Personal, mask, mask_headers, mask_letter, personal_in
+from console.dead_letters.masking import HIDDEN, NOTHING, Personal, mask_headers, mask_letter, personal_in
 from offerflow.runtime.settings import Settings
 from schemas.announce import rfc3339
 from schemas.dead_letter import StoredLetter
@@ -87,7 +88,11 @@ def print_letter(
     ]  # fmt: skip
     for name, fact in facts:
         if fact is not None:
-            click.echo(f"{visible(name):<14} {visible(str(fact))}")
+            label = f"{visible(name):<14} "
+            first, *more = wrapped(visible(str(fact)), len(label))
+            click.echo(label + first)
+            for line in more:
+                click.echo(" " * len(label) + line)
     if letter.value is None:
         click.echo(f"\nvalue: {visible(form)}")
         return
@@ -115,7 +120,8 @@ def _value(judge: Judge, letter: StoredLetter, hidden: Personal, show_pii: bool)
     form = {"json": "JSON", "cloudevent": "a binary CloudEvent, written as a structured one"}.get(document.form, "Avro")
     if document.schema is not None:
         form += f", decoded as {document.schema.name} version {document.schema.version}"
-    masked = mask(document.body, hidden)
+    schema = None if letter.reason == "undecodable" else known_schema(judge.plan, letter.event)
+    masked = hidden_document(document.body, hidden, hiding(hidden, schema, judged=False))
     return form + (f"; {HIDDEN} shows with --show-pii" if masked != document.body else ""), masked
 
 

@@ -1,4 +1,8 @@
-"""Tables of what senders chose: as wide as the terminal, and harmless to it."""
+"""Tables, facts and prose on stdout: as wide as the terminal, and harmless to it whatever senders chose.
+
+A table is its lines: columns two blanks apart, numbers to the right, no blanks at the end. Where there is no terminal
+nothing is cut or wrapped.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +12,13 @@ import textwrap
 from collections.abc import Iterable, Sequence
 
 import click
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len, chop_cells, set_cell_size
 
 _INDENT = 4
 _LEAST = 24
 """Columns that the last cell of a row should have before others give way to it."""
+_NARROWEST = 8
+"""Columns below which none is made narrower."""
 
 
 def visible(text: str) -> str:
@@ -32,12 +38,10 @@ def print_fitting(
     last columns move to a second line of each row; ``prose``: the last one, text to be read, is wrapped there."""
     if not rows:
         return
-    cells = [["" if cell is None else visible(str(cell)) for cell in row] for row in rows]
-    shown = [at for at in range(len(columns)) if any(row[at] for row in cells)]
-    widths = {at: max(cell_len(columns[at]), *(cell_len(row[at]) for row in cells)) for at in shown}
+    cells, shown, widths = _measured(columns, rows)
     second: list[int] = []
-    width = shutil.get_terminal_size().columns
-    if sys.stdout.isatty():
+    width = terminal_width()
+    if width is not None:
         if _whole(shown, widths) > width:
             second = [at for at in shown if at >= len(columns) - (below or prose)]
             shown = [at for at in shown if at not in second]
@@ -46,18 +50,39 @@ def print_fitting(
                 shown.remove(columns.index(name))
         for at in shown[-flexible:]:
             over = _whole(shown, widths) - width
-            widths[at] = max(min(widths[at], cell_len(columns[at]), 8), widths[at] - max(0, over))
-    right = {at for at in shown if isinstance(rows[0][at], int)}
+            widths[at] = max(min(widths[at], cell_len(columns[at]), _NARROWEST), widths[at] - max(0, over))
+    right = _numbers(rows)
     indent = " " * _INDENT
     for place, line in enumerate(([*columns], *cells)):
         joined = _joined(line, shown, widths, right)
         click.echo(joined if place else click.style(joined, bold=True))
-        if second and prose and place:
-            for part in textwrap.wrap(line[second[0]], width, initial_indent=indent, subsequent_indent=indent):
-                click.echo(part)
+        if second and prose and place and line[second[0]]:
+            for part in wrapped(line[second[0]], _INDENT):
+                click.echo(indent + part)
         elif second and not prose:
             more = indent + _joined(line, second, widths, right)
             click.echo(more if place else click.style(more, bold=True))
+
+
+def print_folding(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Columns without content are left out. On a terminal that is too narrow the widest cells go on below, within
+    their columns: nothing is cut."""
+    if not rows:
+        return
+    cells, shown, widths = _measured(columns, rows)
+    width = terminal_width()
+    while width is not None and _whole(shown, widths) > width:
+        widest = max(shown, key=lambda at: widths[at])
+        if widths[widest] <= _NARROWEST:
+            break
+        widths[widest] -= 1
+    right = _numbers(rows)
+    for place, line in enumerate(([*columns], *cells)):
+        parts = {at: _parts(line[at], widths[at]) for at in shown}
+        for nth in range(max(map(len, parts.values()))):
+            part = [parts[at][nth] if at in parts and nth < len(parts[at]) else "" for at in range(len(columns))]
+            joined = _joined(part, shown, widths, right)
+            click.echo(joined if place else click.style(joined, bold=True))
 
 
 def print_facts(facts: Iterable[tuple[str, object]]) -> None:
@@ -66,6 +91,40 @@ def print_facts(facts: Iterable[tuple[str, object]]) -> None:
     width = max((cell_len(name) for name, _ in told), default=0)
     for name, value in told:
         click.echo(f"{set_cell_size(name, width)}  {value}".rstrip())
+
+
+def terminal_width() -> int | None:
+    """Columns of the terminal that stdout is, None where it is none."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def wrapped(text: str, indent: int) -> list[str]:
+    """A text to be read, in lines that fit behind ``indent`` columns of the terminal; one line where there is none."""
+    width = terminal_width()
+    return [text] if width is None else _parts(text, max(_LEAST, width - indent))
+
+
+def _parts(text: str, width: int) -> list[str]:
+    """Wrapped at blanks where there are any. Never empty."""
+    if cell_len(text) <= width:
+        return [text]
+    lines = textwrap.wrap(text, width, break_on_hyphens=False)
+    return [part for line in lines for part in chop_cells(line, width)]
+
+
+def _measured(
+    columns: Sequence[str], rows: Sequence[Sequence[object]]
+) -> tuple[list[list[str]], list[int], dict[int, int]]:
+    """The cells as text, the columns that have any, and how wide they are."""
+    cells = [["" if cell is None else visible(str(cell)) for cell in row] for row in rows]
+    shown = [at for at in range(len(columns)) if any(row[at] for row in cells)]
+    return cells, shown, {at: max(cell_len(columns[at]), *(cell_len(row[at]) for row in cells)) for at in shown}
+
+
+def _numbers(rows: Sequence[Sequence[object]]) -> set[int]:
+    """Columns of numbers, some of which may be missing."""
+    given = [[cell for cell in column if cell not in (None, "")] for column in zip(*rows, strict=True)]
+    return {at for at, cells in enumerate(given) if cells and all(type(cell) is int for cell in cells)}
 
 
 def _joined(line: Sequence[str], shown: Sequence[int], widths: dict[int, int], right: set[int]) -> str:

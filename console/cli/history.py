@@ -73,6 +73,9 @@ def show(output: str, directory: Path | None) -> None:
 def rebuild(part: str | None, yes: bool, output: str, directory: Path | None) -> None:
     """Empty a part of the store, so that the program `history` fills it again from the topics.
 
+    `events` is the index of what arrived, which `offerflow events` reads; `outputs` are entries and rewards, which
+    lists, results and the API are given from.
+
     It may run meanwhile, and begins again within seconds. What the topics no longer have does not come back, and of
     events only what arrived within history.days; while outputs are being filled no list of rewards is given, by the
     API neither.

@@ -73,7 +73,7 @@ def list_command(output: str, directory: Path | None) -> None:
 @output_option
 @dir_option
 def show(offer: str, output: str, directory: Path | None) -> None:
-    """One offer: its definition, whether it is on hold, and how many entered."""
+    """One offer: its definition, if it is on hold, and how many entered."""
     from console.cli.dlq_table import visible
     from console.cli.output import print_json
     from console.workspace.rendering import definition_tree, documents_text

@@ -18,18 +18,11 @@ def print_json(value: Any) -> None:
     click.echo(msgspec.json.encode(value))
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> None:
-    """A table on stdout; cells are printed as they are, never read as markup."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """A table on stdout of which nothing is ever cut; cells are printed as they are, never read as markup."""
+    from console.cli.dlq_table import print_folding
 
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")  # an id that is cut is no id
-    for row in rows:
-        table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
-    Console(soft_wrap=False).print(table)
+    print_folding(columns, [*rows])
 
 
 class Progress:
@@ -40,16 +33,16 @@ class Progress:
 
 
 class _Lines(Progress):
-    """A line per text; of counts only one every few seconds and the last, so that a log stays readable."""
+    """A line per text; of counts, and of texts that are the same up to a colon, only one every few seconds, and the
+    last count: so a log stays readable."""
 
     def __init__(self) -> None:
         self._said: tuple[str, tuple[int, int] | None] = ("", None)
         self._next = 0.0
 
     def __call__(self, text: str, counted: tuple[int, int] | None = None) -> None:
-        soon = (
-            text == self._said[0] and time.monotonic() < self._next and counted is not None and counted[0] < counted[1]
-        )
+        same = text.partition(":")[0] == self._said[0].partition(":")[0]
+        soon = same and time.monotonic() < self._next and (counted is None or counted[0] < counted[1])
         if not text or (text, counted) == self._said or soon:
             return
         self._said, self._next = (text, counted), time.monotonic() + 2.0

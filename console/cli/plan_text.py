@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from console.cli.dlq_table import wrapped
 from console.cli.output import print_table
 from console.plan.drafting import Draft, Drafted
 from console.plan.entries import Entry
@@ -18,6 +19,7 @@ from schemas.type_names import type_name
 
 _SHORT = {"sdk": "sdk", "backend": "be", "integration": "int"}
 _EXAMPLE = 40
+_LABEL = 14
 
 
 def plain(text: str, most: int = 80) -> str:
@@ -60,8 +62,8 @@ def show_entry(entry: Entry) -> None:
         ("offers", ", ".join(entry.offers) or "none"),
     ]
     for label, text in facts:
-        if text:
-            click.echo(f"{label + ':':<14} {text}")
+        for nth, line in enumerate(wrapped(text, _LABEL + 1) if text else ()):
+            click.echo(f"{label + ':' if not nth else '':<{_LABEL}} {line}")
     click.echo()
     if entry.untyped:
         click.echo("Planned by name: its properties are kept as text,")

@@ -17,7 +17,7 @@ from offerflow.runtime.errors import OfferflowError, TryAgain
 from offerflow.runtime.settings import Settings
 from offerflow.runtime.store.engine import open_store
 from offerflow.runtime.store.outcomes import FULFILLED, SATISFIED, STATES
-from offerflow.runtime.store.reward_list import Incomplete, Reward, Wanted, find_reward, list_rewards
+from offerflow.runtime.store.reward_list import Incomplete, Reward, Wanted, find_reward, list_rewards, unrewarded
 from offerflow.runtime.store.transactions import reading
 from schemas import asking
 from schemas.announce import rfc3339
@@ -49,13 +49,15 @@ def list_command(
 ) -> None:  # fmt: skip
     """The rewards that were announced, newest last; a reward that changes is new again.
 
-    Those of offers on hold are shown too, and marked; the list that systems pull leaves them out.
+    Those of offers on hold are shown too, and marked; the list that systems pull leaves them out. A reward with
+    `pending` is announced, and listed, when that time is over; until then `offerflow user show USER` shows it.
     """
     settings = connect(StackFiles.find(directory))
     wanted = Wanted(state, user, offer, after or 0, limit, held=True, newest=after is None)
     with reading(open_store(settings)) as connection:
         try:
             found = list_rewards(connection, wanted).rewards
+            waiting = 0 if found or state not in (None, SATISFIED) else unrewarded(connection, wanted)
         except Incomplete:
             raise TryAgain(
                 "the history does not hold everything yet, so a reward could look as if it were still to be paid; is"
@@ -65,10 +67,7 @@ def list_command(
         print_json(found)
         return
     if not found:
-        click.echo(
-            f"no rewards match; one that is still pending is not announced yet: `{follow_up('user show USER')}`"
-            " shows it", err=True,
-        )  # fmt: skip
+        _tell_none(waiting)
         return
     print_fitting(_COLUMNS, [_row(one) for one in found], droppable=("hold", "satisfied (UTC)"), below=_BELOW)
 
@@ -167,6 +166,14 @@ def _ask(
         print_json([{"id": one["id"], "event_id": asked.event_id} for one, asked in zip(found, requests, strict=True)])
     else:
         click.echo(f"asked for {what}; `{follow_up('rewards show ID')}` tells when it is done")
+
+
+def _tell_none(waiting: int) -> None:
+    """``waiting``: completions that no reward was announced for."""
+    pending = f"one that is still pending is not announced yet: `{follow_up('user show USER')}` shows it"
+    said = f"{waiting} completion{'s have' if waiting != 1 else ' has'} none announced" if waiting else ""
+    why = " (pending, refunded while it was, or of an offer that gives none)" if waiting else ""
+    click.echo("; ".join(part for part in ("no rewards match", said + why, pending) if part), err=True)
 
 
 def _find(settings: Settings, reward_id: str) -> Reward:

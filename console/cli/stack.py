@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 
+from console.cli.dlq_table import print_facts, print_fitting
 from console.cli.options import Duration, dir_option, output_option, yes_option
-from console.cli.output import Progress, print_json, print_table, progress
+from console.cli.output import Progress, print_json, progress
 from console.plan.catalog import read_catalog
 from console.stack import client, ready, stopping
 from console.stack.cluster import MOST_BROKERS
@@ -22,6 +24,7 @@ from offerflow.runtime.settings import Settings
 
 WORKERS = click.IntRange(0, 64)
 LOOK_S = 1.0
+HIDDEN_KEY = "(not shown here; --show-key or --output json prints it)"
 
 
 @click.command()
@@ -30,6 +33,7 @@ LOOK_S = 1.0
 @click.option("--workers", type=WORKERS, metavar="N", help="Of each stage. Default 1; on a running stack: no change.")
 @click.option("--validation-workers", type=WORKERS, metavar="N", help="Of validation, whatever --workers says.")
 @click.option("--rules-workers", type=WORKERS, metavar="N", help="Of rules, whatever --workers says.")
+@click.option("--show-key", is_flag=True, help="Print api_key also where a log may keep it: no terminal, no JSON.")
 @dir_option
 @output_option
 def up(
@@ -38,6 +42,7 @@ def up(
     workers: int | None,
     validation_workers: int | None,
     rules_workers: int | None,
+    show_key: bool,
     directory: Path | None,
     output: str,
 ) -> None:
@@ -61,7 +66,7 @@ def up(
         if output == "json":
             print_json(described)
         else:
-            print_table(("what", "where"), _where(described, state))
+            print_facts(_where(described, state, show_key=show_key or sys.stdout.isatty()))
         if not read_catalog(client.connect(files)).head.serial:
             click.echo(
                 "The event plan is empty: `offerflow apply schemas/events` puts the standard one in force.", err=True
@@ -80,8 +85,9 @@ def up(
         raise
 
 
-def _where(described: dict[str, Any], state: State) -> list[tuple[str, str]]:
-    rows = [(name, str(value)) for name, value in described.items() if value and name != "metrics"]
+def _where(described: dict[str, Any], state: State, *, show_key: bool) -> list[tuple[str, str]]:
+    told = described if show_key else {**described, "api_key": described["api_key"] and HIDDEN_KEY}
+    rows = [(name, str(value)) for name, value in told.items() if value and name != "metrics"]
     return [*rows, *((f"metrics of {one.name}", f"{one.url}/metrics") for one in state.programs if one.url)]
 
 
@@ -136,7 +142,11 @@ def down(purge: bool, yes: bool, directory: Path | None) -> None:
 @dir_option
 @output_option
 def status(directory: Path | None, output: str) -> None:
-    """Programs with their pids, readiness and restarts, and how many records each stage is behind."""
+    """Programs with their pids, readiness and restarts, and how many offsets each stage is behind.
+
+    Of history and webhooks it is what the rules decided that they have not read yet; `offerflow history show` tells of
+    the index of events.
+    """
     files = StackFiles.find(directory)
     client.running(files)
     from offerflow.runtime.positions import lag
@@ -144,20 +154,33 @@ def status(directory: Path | None, output: str) -> None:
     programs, reasons = _programs(files)
     away = [reasons[p["name"]] for p in programs if p["name"].startswith("kafka")]
     down = DependencyDown(f"Kafka is not ready: {away[0]}") if away and None not in away else None
-    behind: dict[str, int | None] = {"validation": None, "rules": None}
+    readers = _readers(files)
+    behind: dict[str, int | None] = dict.fromkeys(("validation", "rules", *readers))
     if down is None:
         try:
-            behind |= lag(client.connect(files))
+            behind |= lag(client.connect(files), readers)
         except DependencyDown as error:
             down = error
     if output == "json":
         print_json({"programs": programs, "lag": behind})
     else:
-        rows = [(p["name"], p["pid"], reasons[p["name"]] or "yes", p["restarts"]) for p in programs]
-        print_table(("name", "pid", "ready", "restarts"), rows)
-        print_table(("stage", "behind"), behind.items())
+        rows = [
+            (p["name"], p["pid"], "yes" if p["ready"] else "no", p["restarts"], " ".join((p["why"] or "").split()))
+            for p in programs
+        ]
+        print_fitting(("name", "pid", "ready", "restarts", "why"), rows, prose=True)
+        click.echo()
+        print_fitting(("stage", "behind"), [(name, "?" if n is None else n) for name, n in behind.items()])
     if down is not None:
         raise down
+
+
+def _readers(files: StackFiles) -> list[str]:
+    """The programs of the stack that read what the rules decided."""
+    from offerflow.runtime.positions import READERS
+
+    state = files.state()
+    return [program.name for program in (state.programs if state else ()) if program.name in READERS]
 
 
 def _programs(files: StackFiles) -> tuple[list[dict[str, Any]], dict[str, str | None]]:
@@ -183,11 +206,13 @@ def wait(idle: bool, timeout: float, directory: Path | None) -> None:
     """Wait until every program of the stack is ready, or with --idle until there is nothing left to do."""
     files = StackFiles.find(directory)
     client.running(files)
+    wanted = files.wanted() or Wanted(generation=0)
     with progress() as say:
         if not idle:
-            wanted = files.wanted() or Wanted(generation=0)
             _wait_ready(files, wanted, timeout, Holding(files, say))
             return
+        if wanted.trickle:
+            click.echo("the simulator keeps sending events, so there may always be something left to do", err=True)
         follow_lag(client.connect(files), timeout, say, files)
 
 
@@ -233,7 +258,7 @@ def holding(files: StackFiles) -> dict[str, str]:
 
 def follow_lag(settings: Settings, timeout_s: float, say: Progress, files: StackFiles) -> None:
     """Wait until the stages and what reads their decisions are idle, telling how far behind they are meanwhile."""
-    from offerflow.runtime.positions import READERS, wait_idle
+    from offerflow.runtime.positions import wait_idle
 
     told = Holding(files, say)
 
@@ -244,6 +269,4 @@ def follow_lag(settings: Settings, timeout_s: float, say: Progress, files: Stack
     def refusals() -> dict[str, str]:
         return {name: why for name, why in _programs(files)[1].items() if why is not None}
 
-    state = files.state()
-    readers = [program.name for program in (state.programs if state else ()) if program.name in READERS]
-    wait_idle(settings, timeout_s, tell, patient=True, refusals=refusals, readers=readers)
+    wait_idle(settings, timeout_s, tell, patient=True, refusals=refusals, readers=_readers(files))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
-from console.cli.dlq_table import print_fitting
+from console.cli.dlq_table import print_fitting, wrapped
 from console.cli.options import dir_option, follow_up, output_option
 from console.cli.output import print_json, progress
 from console.stack.client import connect
@@ -18,6 +19,7 @@ from console.state.adopting import Adoption, adopt, plan_adoption
 from console.state.rebuilding import Task, plan_rebuild, rebuild
 from console.state.standing import RULES, STAGES, Stage, Standing, look
 from offerflow.runtime.errors import TryAgain
+from offerflow.runtime.settings import Settings
 
 partition_option = click.option(
     "--partition", "partitions", type=click.IntRange(min=0), multiple=True, metavar="N",
@@ -90,7 +92,8 @@ def adopt_refused(
     """
     if anew and stage != RULES:
         raise click.UsageError(f"--anew is about states in Redis, and the stage {stage} keeps none")
-    settings = connect(StackFiles.find(directory))
+    files = StackFiles.find(directory)
+    settings = connect(files)
     found = look(settings, stage, topics, partitions)
     if position is not None and position.isdigit() and len(found.refused) > 1:
         raise click.UsageError(
@@ -100,7 +103,8 @@ def adopt_refused(
     planned = [plan_adoption(one, position, anew=anew) for one in found.standings]
     adoptions = [one for one in planned if one is not None]
     if yes:
-        adopt(settings, found, adoptions)
+        with _told_how_to_stop(files, settings, stage):
+            adopt(settings, found, adoptions)
     if output == "json":
         print_json({"stage": stage, "adopted": yes, "partitions": [_adoption_json(one) for one in adoptions]})
         return
@@ -109,9 +113,12 @@ def adopt_refused(
     if not adoptions:
         click.echo("nothing to adopt: workers would go on with every partition")
     elif yes:
-        click.echo(f"adopted {len(adoptions)} partition{'s' if len(adoptions) != 1 else ''}; start the workers")
+        started = f": `{_workers(files, stage, 1)}`" if _is_local(files, settings) else ""
+        several = "s" if len(adoptions) != 1 else ""
+        click.echo(f"adopted {len(adoptions)} partition{several}; start the workers{started}")
     else:
-        _not_done(found)
+        with _told_how_to_stop(files, settings, stage):
+            _not_done(found)
 
 
 @state.command("rebuild", short_help="Drop the states in Redis and fold them anew from the journal.")
@@ -130,11 +137,12 @@ def rebuild_states(
     on from there. Workers do the same when they find Redis empty; this is for doing it faster, or after Redis holds
     what `offerflow verify --state` found wrong.
     """
-    settings = connect(StackFiles.find(directory))
+    files = StackFiles.find(directory)
+    settings = connect(files)
     found = look(settings, RULES, (), partitions)
     tasks = plan_rebuild(found, on=on)
     if yes:
-        with progress() as say:
+        with _told_how_to_stop(files, settings, RULES), progress() as say:
             rebuild(settings, found, tasks, processes or os.cpu_count() or 1,
                     lambda done, total: say("folding the journal", (done, total)))  # fmt: skip
     if output == "json":
@@ -146,7 +154,37 @@ def rebuild_states(
     elif yes:
         click.echo(f"folded {len(tasks)} partition{'s' if len(tasks) != 1 else ''}")
     else:
-        _not_done(found)
+        with _told_how_to_stop(files, settings, RULES):
+            _not_done(found)
+
+
+@contextmanager
+def _told_how_to_stop(files: StackFiles, settings: Settings, stage: str) -> Iterator[None]:
+    """Whatever waits for the workers to be gone says how those of a local stack go, and come back."""
+    try:
+        yield
+    except TryAgain as error:
+        if not _is_local(files, settings):
+            raise
+        raise TryAgain(
+            f"{error}\nThe local stack's stop with `{_workers(files, stage, 0)}`, and start again with"
+            f" `{_workers(files, stage, 1)}`"
+        ) from None
+
+
+def _is_local(files: StackFiles, settings: Settings) -> bool:
+    """Whether the workers are those of a local stack."""
+    found = files.state() if files.supervised() else None
+    return found is not None and (found.kafka, found.topic_prefix) == (
+        settings.kafka.bootstrap_servers, settings.topic_prefix,
+    )  # fmt: skip
+
+
+def _workers(files: StackFiles, stage: str, least: int) -> str:
+    """The command that stops the workers of a stage (``least`` 0), or has as many as there are to be, one at least."""
+    wanted = files.wanted()
+    number = 0 if not least or wanted is None else wanted.rules if stage == RULES else wanted.validation
+    return follow_up(f"up --detach --{stage}-workers {max(least, number)}")
 
 
 def _not_done(stage: Stage) -> None:
@@ -169,11 +207,13 @@ def _print_standings(stage: Stage) -> None:
     redis = ("redis", "layout", "dirty") if stage.name == RULES else ()
     print_fitting(["partition", "start", "committed", "end", *redis, "a claim would"], rows)
     for one in stage.refused:
-        click.echo(f"\n{one.refusal}")
+        click.echo()
+        _say(f"{one.refusal}")
 
 
 def _print_adoption(one: Adoption) -> None:
-    click.echo(f"{one.standing.where}: {one.standing.refusal}")
+    assert one.standing.refusal is not None  # noqa: S101 - else there were nothing to adopt
+    _say(f"{one.standing.where}: {one.standing.refusal.what}")
     if one.drop:
         click.echo("  Redis: drop what is there")
     for name, value in one.meta.items():
@@ -183,7 +223,12 @@ def _print_adoption(one: Adoption) -> None:
         before = one.standing.committed.offset if one.standing.committed is not None else "(none)"
         click.echo(f"  Kafka: commit {one.position} for group {one.standing.identity['group']}, found {before}")
     for means in one.means:
-        click.echo(f"  This takes for granted: {means}.")
+        _say(f"This takes for granted: {means}.", "  ")
+
+
+def _say(text: str, indent: str = "") -> None:
+    for line in wrapped(text, len(indent)):
+        click.echo(indent + line)
 
 
 def _print_tasks(tasks: Sequence[Task]) -> None:

@@ -52,7 +52,7 @@ def plan_rebuild(stage: Stage, *, on: bool = False) -> list[Task]:
         if one.offset_refusal is not None:
             raise Refused(
                 one.offset_refusal.reason,
-                f"{one.offset_refusal}. Up to where to fold {one.where} is not known before that is settled"
+                f"{one.offset_refusal.what}. Up to where to fold {one.where} is not known before that is settled"
                 " (`offerflow state adopt`)",
             )
         assert one.committed is not None  # noqa: S101 - else its offset were refused

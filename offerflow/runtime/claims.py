@@ -164,15 +164,16 @@ def judge_offset(
             "topic_recreated",
             f"the committed offset {committed.offset} of group {group} for {where} belongs to another topic of that"
             f" name (its metadata is {committed.metadata!r}, the topic has the id {topic.id} now): it was deleted and"
-            f" created again. {look}, `offerflow state adopt` goes on with the new topic if that is what you want",
+            " created again",
+            f"{look}, `offerflow state adopt` goes on with the new topic if that is what you want",
         )
     if guards.tampered(committed, topic):
         return Refused(
             "offset_foreign",
             f"the committed offset {committed.offset} of group {group} for {where} was not committed by this system"
-            f" (its metadata is {committed.metadata!r}): offsets were reset by hand or by another tool. {look}; stop"
-            " the stage, and put back the offset that you know to be right: `offerflow state adopt --partition"
-            f" {place[1]} --position NUMBER`",
+            f" (its metadata is {committed.metadata!r}): offsets were reset by hand or by another tool",
+            f"{look}; stop the stage, and put back the offset that you know to be right: `offerflow state adopt"
+            f" --partition {place[1]} --position NUMBER`",
         )
     if guards.outside(committed, start, end):
         short = committed.offset > end
@@ -182,7 +183,8 @@ def judge_offset(
             f" from {start} to {end}: "
             + ("the log has lost its end, by a broker that came back without it" if short else
                "records were removed before they were read, by retention or by hand")
-            + f". Restore the log if you can; {look}, `offerflow state adopt` goes on without what is lost",
+            + ". Restore the log if you can",
+            f"{look}, `offerflow state adopt` goes on without what is lost",
         )  # fmt: skip
     return None
 

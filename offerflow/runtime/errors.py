@@ -55,15 +55,16 @@ class TryAgain(OfferflowError):
 
 
 class Refused(OfferflowError):
-    """A worker must not go on. ``reason`` is the closed label of ``offerflow_refusing``."""
+    """A worker must not go on. ``reason`` is the closed label of ``offerflow_refusing``; ``what`` is wrong, without the
+    ``advice`` that the message may end with and that is of no use to who follows it already."""
 
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
+    def __init__(self, reason: str, what: str, advice: str = "") -> None:
+        super().__init__(f"{what}. {advice}" if advice else what)
+        self.reason, self.what, self.advice = reason, what, advice
 
-    def __reduce__(self) -> tuple[type[Refused], tuple[str, str]]:
+    def __reduce__(self) -> tuple[type[Refused], tuple[str, str, str]]:
         # Else it could not come back from a process that folds a partition.
-        return type(self), (self.reason, str(self))
+        return type(self), (self.reason, self.what, self.advice)
 
 
 class Disturbed(OfferflowError):

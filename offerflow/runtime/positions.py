@@ -91,9 +91,9 @@ def raw_topics(settings: Settings) -> set[str]:
     return {settings.topic(name) for name in {*RAW, *(topic for source in sources for topic in source.topics)}}
 
 
-def lag(settings: Settings) -> dict[str, int]:
-    """``{"validation": n, "rules": n}``."""
-    positions = Positions(settings)
+def lag(settings: Settings, readers: Collection[str] = ()) -> dict[str, int]:
+    """``{"validation": n, "rules": n}``, and of what the rules decided that of each of ``readers``."""
+    positions = Positions(settings, readers)
     try:
         return positions.lag()
     finally:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, RowMapping, and_, or_, select
+from sqlalchemy import Connection, RowMapping, and_, exists, func, or_, select
 
 from offerflow.runtime.store.holds import holds
-from offerflow.runtime.store.outcomes import complete, last_number, rewards, storable
+from offerflow.runtime.store.outcomes import complete, entries, last_number, rewards, storable
 
 Reward = dict[str, Any]
 """A row of the table ``reward`` with attributes and evidence decoded, and ``on_hold``."""
@@ -69,6 +69,20 @@ def list_rewards(connection: Connection, wanted: Wanted) -> Page:
     # Past those that were left out, too, so that nobody looks through them again; a release numbers them anew.
     seen = found[-1]["seq"] if found else wanted.after
     return Page(found, seen if more else max(seen, last), more)
+
+
+def unrewarded(connection: Connection, wanted: Wanted) -> int:
+    """Completions of the ``user`` and ``offer`` that no reward was announced for: it is pending, or was refunded while
+    it was, or the offer gives none."""
+    asked = [
+        entries.c.exit_reason == "completed", entries.c.holdout.is_(False), entries.c.user_id.is_not(None),
+        ~exists().where(rewards.c.instance == entries.c.instance),
+    ]  # fmt: skip
+    if wanted.user is not None:
+        asked.append(entries.c.user_id == storable(wanted.user))
+    if wanted.offer is not None:
+        asked.append(entries.c.offer == storable(wanted.offer))
+    return int(connection.scalar(select(func.count()).select_from(entries).where(and_(*asked))) or 0)
 
 
 def find_reward(connection: Connection, reward_id: str) -> Reward | None:

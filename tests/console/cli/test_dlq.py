@@ -13,6 +13,7 @@ from console.cli import changes, dlq_mend, dlq_show
 from console.cli.dlq import dlq
 from console.cli.dlq_options import Rate, selection_of
 from console.cli.dlq_table import print_fitting, visible
+from console.cli.output import print_table
 from console.dead_letters import masking
 from console.dead_letters.replay import Report
 from console.dead_letters.selection import Range
@@ -84,6 +85,27 @@ def test_tables_fit(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtu
     fitted = capsys.readouterr().out.splitlines()
     assert fitted[1] == "3/120  unknown_event  " + "x" * 27 + "…"
     assert "source" not in fitted[0]
+
+
+def test_what_may_not_be_cut_goes_on_below(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """The other kind of table looks the same, numbers to the right and no blanks at the end; where it does not fit,
+    wide cells are folded within their columns."""
+    rows = [["kafka-1", 7, None, "refuses since no two of the brokers agree"], ["日本", 12, "", "x" * 40]]
+    print_table(("name", "restarts", "empty", "why"), rows)
+    assert capsys.readouterr().out.splitlines() == [
+        "name     restarts  why",
+        "kafka-1         7  refuses since no two of the brokers agree",
+        "日本           12  " + "x" * 40,
+    ]
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "45")
+    print_table(("name", "restarts", "empty", "why"), rows)
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "kafka-1         7  refuses since no two of",
+        "                   the brokers agree",
+        "日本           12  " + "x" * 26,
+        " " * 19 + "x" * 14,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -165,3 +187,20 @@ def test_what_is_to_be_read_is_never_cut(monkeypatch: pytest.MonkeyPatch, capsys
     monkeypatch.setenv("COLUMNS", "200")
     print_fitting(columns, rows, ("field", "source"), prose=True)
     assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+def test_one_letter_fits(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """On 80 columns a long fact of `dlq show` goes on under itself; elsewhere each is one line."""
+    judge = SimpleNamespace(plan=PLAN, schema_ids=lambda letter: same)
+    monkeypatch.setattr(dlq_show, "Judge", lambda _: judge)
+    detail = "amount: expected a number that Avro type double holds without loss, got string '59.90 and much more'"
+    one = letter(value=None, detail=detail)
+    dlq_show.print_letter(Settings(), one, [], [], show_pii=False, output="table")
+    assert f"detail         {detail}\n" in capsys.readouterr().out
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    dlq_show.print_letter(Settings(), one, [], [], show_pii=False, output="table")
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    at = next(at for at, line in enumerate(lines) if line.startswith("detail"))
+    assert " ".join((lines[at][15:], lines[at + 1].removeprefix(" " * 15))) == detail

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from console.cli import dlq_table
 from console.cli.main import main
 from offerflow.runtime.store.holds import hold
-from tests.consumers.history.said import Kept, fulfilled, satisfied, taken_back
+from tests.consumers.history.said import Kept, entered, exited, fulfilled, satisfied, taken_back
 
 Run = Callable[..., Result]
 
@@ -69,6 +69,9 @@ def test_an_empty_list_says_where_pending_ones_are(run: Run, kept: Kept) -> None
     assert "pending" in table.stderr
     assert "user show USER" in table.stderr
     assert ids(run("rewards", "list", "--output", "json")) == []
+    kept.take(entered("i-1"), exited("i-1"), entered("i-2"), exited("i-2", "expired"))
+    assert "; 1 completion has none announced (pending" in run("rewards", "list", "--offer", "shop").stderr
+    assert "completion" not in run("rewards", "list", "--user", "ben").stderr
 
 
 def test_a_narrow_terminal_shows_all_of_a_reward(run: Run, kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:

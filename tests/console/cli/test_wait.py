@@ -9,10 +9,10 @@ from typing import Any, NoReturn
 import pytest
 from click.testing import CliRunner
 
-from console.cli import stack
+from console.cli import output, stack
 from console.stack import client, probe, ready
 from console.stack.failure import StackFailed
-from console.stack.files import ProgramState, State
+from console.stack.files import ProgramState, State, Wanted
 from offerflow.runtime import positions
 from offerflow.runtime.errors import OfferflowError, TryAgain
 
@@ -79,3 +79,20 @@ def test_wait_idle_names_who_holds(holding: None, monkeypatch: pytest.MonkeyPatc
         f"not idle after 0 s: validation is 500 and rules are 0 offsets behind\nvalidation-1 is not ready: {WHY}"
     )
     assert said.count(f"validation-1 is {WHY}\n") == 1
+
+
+def test_a_log_of_waiting_stays_short(holding: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Numbers that change all the time are told now and then; beside a simulator it is said that they may never end."""
+    left = iter(range(100, 0, -1))
+    at_work = SimpleNamespace(
+        settled=lambda: None if next(left) > 2 else {}, close=lambda: None,
+        lag=lambda: {"validation": next(left), "rules": 0},
+    )  # fmt: skip
+    monkeypatch.setattr(positions, "Positions", lambda settings, readers: at_work)
+    monkeypatch.setattr(positions, "POLL_S", 0.0)
+    monkeypatch.setattr(output, "time", SimpleNamespace(monotonic=lambda: 1.0))
+    monkeypatch.setattr(stack, "Wanted", lambda generation: Wanted(generation, trickle=True))
+    done = CliRunner().invoke(stack.wait, ["--idle"])
+    assert done.exit_code == 0, done.output
+    assert done.stderr.count("waiting for the stages: validation") == 1
+    assert "the simulator keeps sending events" in done.stderr

@@ -5,6 +5,7 @@ The tests share the stack and each leaves it running, so any of them can run alo
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -62,6 +63,16 @@ def test_up_again_changes_nothing(stack: Stack, told: dict[str, Any]) -> None:
     assert set(before) == ALL
     assert stack.up() == told
     assert stack.pids() == before
+
+
+def test_no_log_has_the_key(stack: Stack, told: dict[str, Any]) -> None:
+    """Where stdout is no terminal the table of ``up`` is without it, unless it is asked for; every program's metrics
+    are there by name."""
+    kept = stack.run("up", "--detach")
+    assert kept.returncode == 0, kept.stderr
+    assert told["api_key"] not in kept.stdout + kept.stderr
+    assert "metrics of rules-1" in kept.stdout
+    assert f"api_key                  {told['api_key']}\n" in stack.run("up", "--detach", "--show-key").stdout
 
 
 def test_programs_are_detached_from_the_caller(stack: Stack, told: dict[str, Any]) -> None:
@@ -131,6 +142,8 @@ def test_wait_idle_returns_when_there_is_nothing_to_do(stack: Stack, told: dict[
     """An empty stack is idle at once, and says so without a word on stdout."""
     done = stack.run("wait", "--idle", "--timeout", "1m")
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    behind = json.loads(stack.run("status", "--output", "json").stdout)["lag"]
+    assert behind == {"validation": 0, "rules": 0, "history": 0, "webhooks": 0}
 
 
 def test_the_foreground_shows_the_stack_and_an_interrupt_stops_it(stack: Stack, told: dict[str, Any]) -> None:

@@ -56,6 +56,7 @@ def test_who_reads_the_decisions_is_waited_for_where_it_runs(monkeypatch: pytest
     settings = at(monkeypatch, history=3, webhooks=2)
     positions.wait_idle(settings, 1)
     positions.wait_idle(settings, 1, readers=["history"])
+    assert positions.lag(settings, ["webhooks"]) == {"validation": 0, "rules": 0, "webhooks": 1}
     for reader, behind in (("webhooks", 1), ("history", 3)):
         settings = at(monkeypatch, webhooks=2)
         with pytest.raises(TryAgain, match=f"offsets behind: {reader} {behind}"):
