@@ -11,9 +11,9 @@ import click
 from console.cli.dlq_mend import READING, patch, purge, replay
 from console.cli.dlq_options import selection_of, selection_options
 from console.cli.dlq_show import print_letter, row_of
-from console.cli.dlq_table import print_fitting
 from console.cli.options import dir_option, output_option
 from console.cli.output import print_json, progress
+from console.cli.tables import print_fitting
 from console.dead_letters.handled import HandledLetters
 from console.dead_letters.links import after, before
 from console.dead_letters.masking import mask_letter, personal_in

@@ -10,9 +10,9 @@ import click
 
 from console.cli.changes import confirm
 from console.cli.dlq_options import Rate, selection_of, selection_options
-from console.cli.dlq_table import visible
 from console.cli.options import Duration, dir_option, output_option, yes_option
 from console.cli.output import print_json, print_table, progress
+from console.cli.tables import visible
 from console.dead_letters import outcomes
 from console.dead_letters import purge as purging
 from console.dead_letters.judging import DROPPED, VALID, Judge

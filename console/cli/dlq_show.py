@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from console.cli.dlq_table import visible, wrapped
 from console.cli.output import print_json
+from console.cli.tables import visible, wrapped
 from console.dead_letters.document import Unreadable, read_document
 from console.dead_letters.handled import HandledLetters
 from console.dead_letters.hiding import hidden_document, hiding, known_schema

@@ -26,7 +26,7 @@ def doctor(whole: bool, strict: bool, output: str, directory: Path | None) -> No
     It changes nothing and is safe beside running workers. A check that cannot be made says why and counts as unknown.
     Exit code 0: nothing is bad; 1: something is; 69: neither Kafka nor Redis answers.
     """
-    from console.cli.dlq_table import visible
+    from console.cli.tables import visible
     from console.doctor.parts import examination, nothing_answers
     from console.doctor.telling import as_json, counts, lines, summary
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from console.cli.dlq_table import print_fitting
 from console.cli.events_options import settings_of, store_of
 from console.cli.options import Duration, dir_option, follow_up, output_option
 from console.cli.output import print_json
+from console.cli.tables import print_fitting
 from console.workspace.commit import current_author
 from offerflow.runtime.store.debugging import DEVICE, SOURCE, USER, Flag, current_flags, end_flag, set_flag
 from schemas.announce import rfc3339

@@ -7,11 +7,11 @@ from typing import Any
 
 import click
 
-from console.cli.dlq_table import print_fitting
 from console.cli.events_list import say_unfilled
 from console.cli.events_options import live_of, settings_of, since_option, store_of, until_option
 from console.cli.options import Duration, dir_option, output_option
 from console.cli.output import print_json
+from console.cli.tables import print_fitting
 from console.events.funnels import GROUPS, Funnel, Reached, happenings
 from console.events.index import complete
 from console.events.world import World

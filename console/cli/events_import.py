@@ -15,10 +15,10 @@ import click
 
 from console.cli.changes import confirm
 from console.cli.dlq_options import Rate
-from console.cli.dlq_table import visible
 from console.cli.options import dir_option, follow_up, output_option, yes_option
 from console.cli.output import Progress, print_json, progress
 from console.cli.paths import told_paths
+from console.cli.tables import visible
 from console.importing.checking import Checked, File, Reading, check, told_problems
 from console.importing.judging import Judge
 from console.importing.mapping import BadMapping, read_mapping

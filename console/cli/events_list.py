@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 
-from console.cli.dlq_table import print_fitting
 from console.cli.events_options import (
     event_options,
     live_of,
@@ -20,6 +19,7 @@ from console.cli.events_options import (
 )
 from console.cli.options import dir_option, output_option
 from console.cli.output import print_json
+from console.cli.tables import print_fitting
 from console.dead_letters.handled import HandledLetters
 from console.events.index import complete, newest, repeated, row_json
 from console.events.world import World

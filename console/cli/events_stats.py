@@ -7,11 +7,11 @@ from typing import Any
 
 import click
 
-from console.cli.dlq_table import print_fitting
 from console.cli.events_list import say_unfilled
 from console.cli.events_options import settings_of, since_option, store_if_there, store_of
 from console.cli.options import dir_option, output_option
 from console.cli.output import print_json
+from console.cli.tables import print_fitting
 from console.dead_letters.handled import HandledLetters
 from console.events.counting import Count, count_replayed, of_all_time, since
 from console.events.index import complete

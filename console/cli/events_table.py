@@ -9,7 +9,7 @@ from typing import Any
 import click
 from rich.cells import cell_len, set_cell_size
 
-from console.cli.dlq_table import terminal_width, visible, wrapped
+from console.cli.tables import terminal_width, visible, wrapped
 from console.events.comparing import Compared
 from console.events.sent import ABSENT
 from console.events.verdicts import DROPPED, DUPLICATE, VALID, WAITING, Verdict

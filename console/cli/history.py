@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import click
 from sqlalchemy import Connection, func, select
 
-from console.cli.dlq_table import print_fitting
 from console.cli.options import dir_option, follow_up, output_option
 from console.cli.output import print_json
+from console.cli.tables import print_fitting
 from console.stack.client import connect
 from console.stack.files import StackFiles
 from offerflow.runtime.kafka.admin import Admin

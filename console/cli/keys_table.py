@@ -44,15 +44,15 @@ def as_json(key: Key, now: int) -> dict[str, Any]:
 
 def describe(key: Key) -> str:
     """``3f9a0c… of shop (iOS 4.x)``."""
-    from console.cli.dlq_table import visible
+    from console.cli.tables import visible
 
     return f"{key.id} of {key.source}" + (f" ({visible(key.label)})" if key.label else "")
 
 
 def print_keys(found: Sequence[Mapping[str, Any]]) -> None:
     """A table; columns that no key has anything for are left out."""
-    from console.cli.dlq_table import print_fitting
     from console.cli.plan_text import ago
+    from console.cli.tables import print_fitting
     from schemas.values import parse_time
 
     rows = []
@@ -71,8 +71,8 @@ def print_keys(found: Sequence[Mapping[str, Any]]) -> None:
 
 def print_key(one: Mapping[str, Any]) -> None:
     """A line for each thing there is to say; what is limited by nothing says so."""
-    from console.cli.dlq_table import print_facts
     from console.cli.plan_text import ago
+    from console.cli.tables import print_facts
     from schemas.values import parse_time
 
     last = one["last_used_at"]

@@ -53,8 +53,8 @@ def offers() -> None:
 @dir_option
 def list_command(output: str, directory: Path | None) -> None:
     """The offers in force, and those that still have somebody inside."""
-    from console.cli.dlq_table import print_fitting
     from console.cli.output import print_json
+    from console.cli.tables import print_fitting
 
     found = _offers(directory)
     if output == "json":
@@ -74,8 +74,8 @@ def list_command(output: str, directory: Path | None) -> None:
 @dir_option
 def show(offer: str, output: str, directory: Path | None) -> None:
     """One offer: its definition, if it is on hold, and how many entered."""
-    from console.cli.dlq_table import visible
     from console.cli.output import print_json
+    from console.cli.tables import visible
     from console.workspace.rendering import definition_tree, documents_text
     from offerflow.rules.nearest import did_you_mean
     from offerflow.runtime.errors import OfferflowError
@@ -98,7 +98,7 @@ def show(offer: str, output: str, directory: Path | None) -> None:
 
 def visible_indented(line: str) -> str:
     """A line of YAML, harmless to a terminal; its indentation stays."""
-    from console.cli.dlq_table import visible
+    from console.cli.tables import visible
 
     text = line.lstrip(" ")
     return line[: len(line) - len(text)] + visible(text)

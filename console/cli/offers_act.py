@@ -9,9 +9,9 @@ from pathlib import Path
 import click
 
 from console.cli.changes import change_json, confirm, refuse, show_change, tell_workers
-from console.cli.dlq_table import visible
 from console.cli.options import Duration, dir_option, follow_up, output_option, yes_option
 from console.cli.output import print_json
+from console.cli.tables import visible
 from console.stack.client import connect
 from console.stack.files import StackFiles
 from console.workspace.change import plan_change

@@ -11,11 +11,11 @@ from typing import Any
 import click
 
 from console.cli.changes import confirm
-from console.cli.dlq_table import visible
 from console.cli.options import dir_option, follow_up, output_option, yes_option
 from console.cli.output import print_json, progress
 from console.cli.paths import told_paths
 from console.cli.rewards import source_option
+from console.cli.tables import visible
 from console.requests.sending import send, source_for
 from console.requests.users import User, Wrong, read_users
 from console.stack.client import connect

@@ -20,7 +20,7 @@ def print_json(value: Any) -> None:
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """A table on stdout of which nothing is ever cut; cells are printed as they are, never read as markup."""
-    from console.cli.dlq_table import print_folding
+    from console.cli.tables import print_folding
 
     print_folding(columns, [*rows])
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from console.cli.dlq_table import wrapped
 from console.cli.output import print_table
+from console.cli.tables import wrapped
 from console.plan.drafting import Draft, Drafted
 from console.plan.entries import Entry
 from console.plan.names import shown

@@ -8,9 +8,9 @@ from typing import Any
 import click
 
 from console.cli.changes import confirm
-from console.cli.dlq_table import print_fitting, visible
 from console.cli.options import dir_option, follow_up, output_option, yes_option
 from console.cli.output import print_json
+from console.cli.tables import print_fitting, visible
 from console.stack.client import connect
 from console.stack.files import StackFiles
 from offerflow.runtime.errors import OfferflowError, TryAgain

@@ -15,9 +15,9 @@ from console.cli.changes import (
     summary,
     tell_workers,
 )
-from console.cli.dlq_table import print_fitting
 from console.cli.options import Duration, dir_option, output_option, yes_option
 from console.cli.output import print_json
+from console.cli.tables import print_fitting
 from console.stack.client import connect
 from console.stack.files import StackFiles
 from console.workspace.change import plan_rollback

@@ -11,9 +11,9 @@ from typing import Any, NoReturn
 
 import click
 
-from console.cli.dlq_table import print_facts, print_fitting
 from console.cli.options import Duration, dir_option, output_option, yes_option
 from console.cli.output import Progress, print_json, progress
+from console.cli.tables import print_facts, print_fitting
 from console.plan.catalog import read_catalog
 from console.stack import client, ready, stopping
 from console.stack.cluster import MOST_BROKERS

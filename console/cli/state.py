@@ -10,9 +10,9 @@ from typing import Any
 
 import click
 
-from console.cli.dlq_table import print_fitting, wrapped
 from console.cli.options import dir_option, follow_up, output_option
 from console.cli.output import print_json, progress
+from console.cli.tables import print_fitting, wrapped
 from console.stack.client import connect
 from console.stack.files import StackFiles
 from console.state.adopting import Adoption, adopt, plan_adoption

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import click
 
-from console.cli.dlq_table import visible
 from console.cli.options import dir_option, output_option
 from console.cli.output import print_json
+from console.cli.tables import visible
 from console.explained.text import offer_lines, when
 from console.explained.user import user_json, user_lines
 from console.stack.client import connect

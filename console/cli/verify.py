@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from console.cli.dlq_table import visible
 from console.cli.options import dir_option, output_option
 from console.cli.output import Progress, print_json, progress
+from console.cli.tables import visible
 from console.stack.client import connect
 from console.stack.files import StackFiles
 

@@ -11,9 +11,9 @@ from typing import Any
 import click
 
 from console.cli.changes import confirm
-from console.cli.dlq_table import print_facts, print_fitting
 from console.cli.options import Duration, dir_option, follow_up, output_option, yes_option
 from console.cli.output import print_json
+from console.cli.tables import print_facts, print_fitting
 from console.cli.webhooks_queue import log, parked, replay
 from console.cli.webhooks_store import moment, now_ms, opened
 from console.cli.webhooks_try import test

@@ -9,9 +9,9 @@ from pathlib import Path
 import click
 import msgspec
 
-from console.cli.dlq_table import print_facts
 from console.cli.options import dir_option, output_option
 from console.cli.output import print_json
+from console.cli.tables import print_facts
 from console.cli.webhooks_store import moment, now_ms, opened
 from offerflow.runtime.settings import WebhookSettings
 from offerflow.runtime.store.transactions import reading, writing

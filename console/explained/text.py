@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
-from console.cli.dlq_table import visible
+from console.cli.tables import visible
 from console.explained.values import money
 from offerflow.rules.explained import InstanceExplained, NodeExplained, OfferExplained, RewardExplained
 from schemas.announce import rfc3339

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from console.cli.dlq_table import visible
+from console.cli.tables import visible
 from console.explained.text import forgotten_text, past_text, when
 from offerflow.amounts import amount
 from offerflow.rules.ids import long_id

@@ -10,7 +10,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from console.cli.dlq_table import visible
+from console.cli.tables import visible
 from console.explained.text import offer_lines
 from console.scenarios.running import Failure, Result
 

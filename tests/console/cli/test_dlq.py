@@ -12,8 +12,8 @@ from click.testing import CliRunner
 from console.cli import changes, dlq_mend, dlq_show
 from console.cli.dlq import dlq
 from console.cli.dlq_options import Rate, selection_of
-from console.cli.dlq_table import print_fitting, visible
 from console.cli.output import print_table
+from console.cli.tables import print_fitting, visible
 from console.dead_letters import masking
 from console.dead_letters.replay import Report
 from console.dead_letters.selection import Range

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 from click.testing import CliRunner, Result
 
-from console.cli import dlq_table
+from console.cli import tables
 from console.cli.main import main
 from offerflow.runtime.store.holds import hold
 from tests.consumers.history.said import Kept, entered, exited, fulfilled, satisfied, taken_back
@@ -82,7 +82,7 @@ def test_a_narrow_terminal_shows_all_of_a_reward(run: Run, kept: Kept, monkeypat
     hold(kept.engine, "activation-test", "ana")
     monkeypatch.setenv("COLUMNS", "80")
     whole = run("rewards", "list").stdout.splitlines()
-    monkeypatch.setattr(dlq_table, "sys", SimpleNamespace(stdout=SimpleNamespace(isatty=lambda: True)))
+    monkeypatch.setattr(tables, "sys", SimpleNamespace(stdout=SimpleNamespace(isatty=lambda: True)))
     narrow = run("rewards", "list").stdout.splitlines()
     assert (len(whole), len(narrow), max(map(len, narrow)) <= 80) == (2, 4, True)
     assert narrow[2] == f"{reward}  satisfied  1970-01-01 00:00  on hold"

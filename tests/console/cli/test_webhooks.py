@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import insert
 
-from console.cli import dlq_table
+from console.cli import tables
 from console.cli.main import main
 from offerflow.runtime.settings import load_settings
 from offerflow.runtime.store.engine import open_store
@@ -142,7 +142,7 @@ def test_lists_can_be_copied_from(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> 
     ids = [f"{n:032x}" for n in range(3)]
     park("crm", *ids)
     for narrow in (False, True):
-        monkeypatch.setattr(dlq_table, "sys", SimpleNamespace(stdout=SimpleNamespace(isatty=lambda wide=narrow: wide)))
+        monkeypatch.setattr(tables, "sys", SimpleNamespace(stdout=SimpleNamespace(isatty=lambda wide=narrow: wide)))
         logged, parked = cli.run("log", "crm").stdout, cli.run("parked").stdout
         assert [f"{one}  crm       1970-01-01T00:00:00Z" in parked for one in ids] == [True] * 3
         assert (f"{got.id}  20" in logged, "error" in logged) == (True, False)

@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner
 from pydantic import SecretStr
 
-from console.cli import dlq_table
 from console.cli import plan as commands
+from console.cli import tables
 from console.cli.plan_text import ago
 from console.plan import catalog, entries
 from console.plan.adding import check_names
@@ -93,7 +93,7 @@ def test_a_name_that_is_not_planned() -> None:
 
 def test_list_fits_a_terminal(cli: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every line fits 80 columns, nothing of a hostile name reaches the terminal, and what never came says so."""
-    monkeypatch.setattr(dlq_table, "terminal_width", lambda: 80)
+    monkeypatch.setattr(tables, "terminal_width", lambda: 80)
     text = run(cli, "list")
     assert all(len(line) <= 80 for line in text.splitlines())
     assert "\x1b" not in text
@@ -140,7 +140,7 @@ def test_a_source_has_to_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_show(cli: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
     """`plan show` tells versions, properties, use and counts; an entry by name says that it is not typed."""
-    monkeypatch.setattr(dlq_table, "terminal_width", lambda: 80)
+    monkeypatch.setattr(tables, "terminal_width", lambda: 80)
     text = run(cli, "show", "Purchase Completed")
     for part in ("PurchaseCompleted version 2, id 1003", "unique:        order_id", "offers:        upgrade",
                  "at least 0", "add field gift", "schema_violation"):  # fmt: skip

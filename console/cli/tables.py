@@ -69,20 +69,22 @@ def print_folding(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> N
     their columns: nothing is cut."""
     if not rows:
         return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
     cells, shown, widths = _measured(columns, rows)
-    width = terminal_width()
-    while width is not None and _whole(shown, widths) > width:
-        widest = max(shown, key=lambda at: widths[at])
-        if widths[widest] <= _NARROWEST:
-            break
-        widths[widest] -= 1
     right = _numbers(rows)
-    for place, line in enumerate(([*columns], *cells)):
-        parts = {at: _parts(line[at], widths[at]) for at in shown}
-        for nth in range(max(map(len, parts.values()))):
-            part = [parts[at][nth] if at in parts and nth < len(parts[at]) else "" for at in range(len(columns))]
-            joined = _joined(part, shown, widths, right)
-            click.echo(joined if place else click.style(joined, bold=True))
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="")
+    for at in shown:
+        table.add_column(Text(columns[at]), overflow="fold", justify="right" if at in right else "left")
+    for row in cells:
+        table.add_row(*(Text(row[at]) for at in shown))
+    console = Console(width=terminal_width() or _whole(shown, widths) + 2, force_terminal=False)
+    with console.capture() as captured:
+        console.print(table)
+    for place, line in enumerate(captured.get().splitlines()):
+        click.echo(line.rstrip() if place else click.style(line.rstrip(), bold=True))
 
 
 def print_facts(facts: Iterable[tuple[str, object]]) -> None:
