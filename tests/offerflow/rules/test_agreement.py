@@ -7,19 +7,20 @@ from __future__ import annotations
 
 from collections import Counter
 from random import Random
+from types import ModuleType
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from offerflow.rules import fold
+from offerflow.rules import absences, entries, fold, memory, traits
 from tests.oracle.model import Placed
 from tests.oracle.pairs.agree import Both, Disagreement, Refused, run
 from tests.oracle.pairs.focus import FOCUSES
 from tests.oracle.pairs.pair import Pair, make, of_seed, written
 from tests.oracle.pairs.reached import LEAST
 from tests.oracle.pairs.shrink import shrink, smallest
-from tests.oracle.rules import partition
+from tests.oracle.rules import keeping, partition, runs
 from tests.oracle.rules.record import Outcome
 
 PAIRS_EACH = 180
@@ -50,21 +51,35 @@ def test_agrees_on_pairs_of_a_seed() -> None:
     assert reached[REFUSED] < PAIRS_OF_A_SEED / 20
 
 
-@pytest.mark.parametrize(("entities", "firings"), [(2, 3), (1, 1), (3, 2)])
-def test_agrees_where_a_tick_leaves_some_for_the_next(
-    entities: int, firings: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """With bounds that every journal meets, the same timers fire with the same tick, and T stops at the same place; an
-    oracle that knows no bound of firings disagrees."""
-    for module, name, bound in (
-        (fold, "ENTITIES_PER_TICK", entities), (fold, "SWEPT_PER_TICK", entities), (fold, "FIRINGS_PER_TICK", firings),
-        (partition, "AT_ONCE", entities), (partition, "FIRINGS", firings),
-    ):  # fmt: skip
+BOUNDS: dict[str, tuple[tuple[ModuleType, str], tuple[ModuleType, str], tuple[int, ...]]] = {
+    "entities of a tick": ((fold, "ENTITIES_PER_TICK"), (partition, "AT_ONCE"), (1, 2)),
+    "timers of a tick": ((fold, "FIRINGS_PER_TICK"), (partition, "FIRINGS"), (1, 2, 3)),
+    "unique keys": ((memory, "MAX_FACTS"), (keeping, "REMEMBERED_FACTS"), (2,)),
+    "refunds": ((memory, "MAX_REVERSALS"), (keeping, "REFUNDS"), (2, 3)),
+    "absences": ((absences, "MAX_WATCHES"), (keeping, "WATCHES"), (1, 2)),
+    "instances": ((entries, "MAX_HELD"), (runs, "AT_ONCE"), (1, 2)),
+    "characters of a trait": ((traits, "MAX_TRAIT"), (keeping, "LONGEST_TRAIT"), (1,)),
+}
+"""What is bounded: the bound in the engine, in the oracle, and values so small that journals meet them."""
+
+
+@pytest.mark.parametrize(
+    ("what", "bound"), [(what, bound) for what, (_, _, bounds) in BOUNDS.items() for bound in bounds]
+)
+def test_agrees_where_a_bound_is_met(what: str, bound: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is bounded, both sides bound it in the same way: with a bound that journals meet they still agree, and
+    with that of the oracle left as it is they do not."""
+    engine, oracle, _ = BOUNDS[what]
+    usual = getattr(*oracle)
+    if what == "entities of a tick":
+        # The oracle has one bound for those that fire and those that leave a withdrawn offer.
+        monkeypatch.setattr(fold, "SWEPT_PER_TICK", bound)
+    for module, name in (engine, oracle):
         monkeypatch.setattr(module, name, bound)
-    pairs = [of_seed(5, number) for number in range(150)]
+    pairs = [of_seed(5, number) for number in range(100)]
     for number, pair in enumerate(pairs):
         agrees(pair, Random(number))
-    monkeypatch.setattr(partition, "FIRINGS", 1000)
+    monkeypatch.setattr(*oracle, usual)
     assert any(_disagree(pair) for pair in pairs)
 
 

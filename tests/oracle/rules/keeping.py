@@ -17,6 +17,8 @@ REMEMBERED_IDS = 256
 REMEMBERED_FACTS = 1000
 NINETY_DAYS = 90 * 24 * 3600 * 1000
 WATCHES = 100
+REFUNDS = 1000
+LONGEST_TRAIT = 1024
 NULL_REMOVES_TRAITS = True
 
 
@@ -83,12 +85,17 @@ class Kept:
                 if one.offset > rules.since[f"trait {name}"] and _type(one.event, rules).sets_traits
                 and name in one.event.properties
                 and (NULL_REMOVES_TRAITS or one.event.properties[name] is not None)
+                and not _too_long(one.event.properties[name])
             ]  # fmt: skip
             if setting:
                 last = max(setting, key=lambda one: (one.event.time, one.offset)).event
                 value = last.properties[name]
                 found[name] = Stamp(value) if name in _type(last, rules).times and value is not None else value
         return found
+
+    def remember_refund(self, placed: Placed) -> None:
+        """Of which there are only so many, should the event that it takes back come later."""
+        self.refunds = [*self.refunds, placed][-REFUNDS:]
 
     def taken_by(self, placed: Placed, rules: Rules) -> list[Placed]:
         """Events that ``placed`` takes back, and that were not yet."""
@@ -205,3 +212,8 @@ def _pairs(refund: Placed, placed: Placed, by: str) -> bool:
 
 def _type(event: Event, rules: Rules) -> Any:
     return rules.kinds[event.type]
+
+
+def _too_long(value: Any) -> bool:
+    """Whether a text is missing as a trait."""
+    return isinstance(value, str) and len(value) > LONGEST_TRAIT

@@ -20,8 +20,9 @@ class Rewards(Runs):
 
     def _refund(self, placed: Placed, record: Record) -> None:
         taken = self.kept.taken_by(placed, self._rules)
-        if self._rules.kinds[placed.event.type].reverses:
-            self.kept.refunds.append(placed)
+        reverses = self._rules.kinds[placed.event.type].reverses
+        if reverses and placed.event.properties.get(reverses["by"]) is not None:
+            self.kept.remember_refund(placed)
         offsets = {one.offset for one in taken}
         counted = [one for one in self.instances if self._may_be_reversed(one) and self._counted(one, offsets)]
         self.kept.take_back(taken)
