@@ -29,7 +29,7 @@ from schemas.folding.announced import STAGE
 from schemas.output_topics import RECORD_OF
 
 ID = 16
-_ENTRY = struct.Struct(">B16s16sIQ")
+_ENTRY = struct.Struct(">B16s16sIQQ")
 _FLUSH = 1 << 20
 _TELL = 500
 DEAD_LETTERS = "dead-letter"
@@ -39,12 +39,13 @@ Name = tuple[int, bytes]
 
 
 class Spot(NamedTuple):
-    """Where an output lies, and the fingerprint of what lies there."""
+    """Where an output lies, the fingerprint of what lies there, and when it was appended, in ms since 1970."""
 
     fingerprint: bytes
     topic: int
     partition: int
     offset: int
+    appended: int
 
 
 class Collecting(msgspec.Struct, frozen=True):
@@ -86,7 +87,7 @@ def collect(task: Collecting, told: Told) -> Collected:
         if found is None or found[0] not in task.wanted:
             continue
         entries = written[found[0]]
-        entries += _ENTRY.pack(*found[1:], record.partition(), record.offset())
+        entries += _ENTRY.pack(*found[1:], record.partition(), record.offset(), max(0, record.timestamp()[1]))
         if len(entries) > _FLUSH:
             _append(task, found[0], entries)
     for partition, entries in written.items():
@@ -98,8 +99,8 @@ def collect(task: Collecting, told: Told) -> Collected:
 def collected(folder: str, partition: int) -> Iterator[tuple[Name, Spot]]:
     """What was found of one journal partition."""
     for path in sorted(Path(folder).glob(f"{partition}.*")):
-        for topic, output_id, fingerprint, number, offset in _ENTRY.iter_unpack(path.read_bytes()):
-            yield (topic, output_id), Spot(fingerprint, topic, number, offset)
+        for topic, output_id, *spot in _ENTRY.iter_unpack(path.read_bytes()):
+            yield (topic, output_id), Spot(spot[0], topic, *spot[1:])
 
 
 def name_and_fingerprint(topic: str, key: bytes | None, value: bytes | None, headers: Headers) -> tuple[bytes, bytes]:

@@ -9,15 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
+import msgspec
+
 from console.verify.bounds import CLIENT, committed_by_rules
 from offerflow.rules.state import LAYOUT
 from offerflow.runtime import guards
-from offerflow.runtime.errors import OfferflowError
+from offerflow.runtime.addresses import public_address
+from offerflow.runtime.errors import ConfigError, OfferflowError, RedisDown
 from offerflow.runtime.kafka.admin import Admin, Place
 from offerflow.runtime.kafka.scan import read_spans
 from offerflow.runtime.redis.snapshot import SnapshotReader
 from offerflow.runtime.redis.store import BUCKETS, Meta
-from offerflow.runtime.settings import Settings
+from offerflow.runtime.settings import RedisSettings, Settings
 from schemas.folding.announced import STAGE
 from schemas.folding.kept import Kept
 
@@ -26,29 +29,50 @@ class NoCopy(OfferflowError):
     """There is no copy to fold on from: what is there is empty, is written to, or belongs to something else."""
 
 
+class NoAddress(OfferflowError):
+    """What was given for the address of a copy is none."""
+
+    exit_code = 2
+
+
+class Start(msgspec.Struct, frozen=True):
+    """Up to which record a copy has folded a partition, and when it came to that, in ms since 1970 (None: copies of
+    former versions do not say)."""
+
+    position: int = 0
+    applied: int | None = None
+
+
 def at_copy(settings: Settings, url: str) -> Settings:
-    """The same deployment, with the copy as its Redis."""
-    return settings.model_copy(update={"redis": settings.redis.model_copy(update={"url": url})})
+    """The same deployment, with the copy as its Redis. Raises NoAddress."""
+    try:
+        copy = settings.model_copy(update={"redis": RedisSettings(url=url)})
+        SnapshotReader(copy).close()
+    except (ValueError, ConfigError):
+        raise NoAddress("--from-copy: expected redis://HOST:PORT/NUMBER, rediss://… or unix://…") from None
+    return copy
 
 
-def copied_positions(settings: Settings, copy: Settings, admin: Admin, places: Sequence[Place]) -> dict[Place, int]:
-    """Up to which record the copy has folded each partition. Raises NoCopy, and RedisDown where it does not answer."""
-    where = _where(copy)
+def copied(settings: Settings, copy: Settings, admin: Admin, places: Sequence[Place]) -> dict[Place, Start]:
+    """Where the copy stands in each partition. Raises NoCopy, and RedisDown where it does not answer."""
+    where = public_address(copy.redis.url)
+    topics = admin.topics({topic for topic, _ in places})
     live, store = SnapshotReader(settings), SnapshotReader(copy)
     try:
-        if store.server() == live.server():
-            raise NoCopy(f"the Redis at {where} is the one that is verified, so it would be compared with itself")
+        _check_server(live, store, where)
         metas = {place: store.meta(place[1]) for place in places}
+        whole = store.positions(range(max(topic.partitions for topic in topics.values())))
+    except RedisDown as error:
+        raise RedisDown(f"--from-copy, or the Redis that is verified: {error}", error.why) from None
     finally:
         live.close()
         store.close()
-    if not any(meta.next for meta in metas.values()):
+    if not any(whole.values()):
         raise NoCopy(
             f"the Redis at {where} has no states of {settings.topic('journal')}: was the copy loaded (`DBSIZE` is 0 if"
             " not), and is it one of this deployment (OFFERFLOW_TOPIC_PREFIX)?"
         )
     committed, starts = committed_by_rules(settings, admin, places), admin.starts(places)
-    topics = admin.topics({topic for topic, _ in places})
     for place, meta in metas.items():
         topic = topics[place[0]]
         identity = {"cluster_id": admin.cluster_id(), "topic_id": topic.id, "group": settings.group(STAGE),
@@ -56,7 +80,19 @@ def copied_positions(settings: Settings, copy: Settings, admin: Admin, places: S
         why = _unusable(meta, identity, committed[place[1]], starts[place])
         if why:
             raise NoCopy(f"the copy at {where} is not to be folded on from: of {place[0]}/{place[1]} {why}")
-    return {place: meta.next for place, meta in metas.items()}
+    return {
+        place: Start(meta.next, None if meta.applied is None else int(meta.applied)) for place, meta in metas.items()
+    }
+
+
+def _check_server(live: SnapshotReader, store: SnapshotReader, where: str) -> None:
+    if store.is_replica():
+        raise NoCopy(
+            f"the Redis at {where} is a replica, which goes on with its primary: load a copy into one of its own"
+        )
+    server = store.server()
+    if server[0] is not None and server == live.server():
+        raise NoCopy(f"the Redis at {where} is the one that is verified, so it would be compared with itself")
 
 
 def read_copy(copy: Settings, place: Place, position: int) -> Kept:
@@ -70,8 +106,8 @@ def read_copy(copy: Settings, place: Place, position: int) -> Kept:
     moved = {part.next for part in parts} | {beside.meta.next} != {position}
     if moved or beside.meta.dirty is not None or any(part.dirty is not None for part in parts):
         raise NoCopy(
-            f"the copy at {_where(copy)} is written to: {place[0]}/{place[1]} moved while it was read. Load it into a"
-            " Redis of its own, which no worker knows"
+            f"the copy at {public_address(copy.redis.url)} is written to: {place[0]}/{place[1]} moved while it was"
+            " read. Load it into a Redis of its own, which no worker knows"
         )
     states = {entity: state for part in parts for entity, state in part.states.items()}
     return Kept(position, beside.meta.fold, states, beside.timers, beside.opened)
@@ -107,7 +143,3 @@ def _unusable(meta: Meta, identity: Mapping[str, str], committed: int, start: in
     if guards.too_old(meta, start):
         return f"it has folded up to {meta.next}, and the journal starts at {start}: what lies between is gone"
     return None
-
-
-def _where(copy: Settings) -> str:
-    return copy.redis.url.rpartition("@")[2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 
 from console.verify.bounds import OUTPUT_TOPICS
@@ -51,15 +52,36 @@ class Retention:
         )
 
 
+class Earlier:
+    """Which outputs may have been decided before the record with which a fold on from a copy began. Tell it the first
+    ones that were ``decided`` since, in order. ``applied``: when the copy's position was last moved, in ms since 1970.
+
+    What lies below that position had been published by then. And the outputs of one journal partition lie in each
+    partition of their topics in the order in which they were decided, so what was decided before lies in front of the
+    first that was decided since.
+    """
+
+    def __init__(self, applied: int | None) -> None:
+        self._until = math.inf if applied is None else applied + SKEW_MS
+        self._begins: dict[tuple[int, int], int] = {}
+
+    def decided(self, spot: Spot) -> None:
+        self._begins.setdefault((spot.topic, spot.partition), spot.offset)
+        self._until = min(self._until, spot.appended + SKEW_MS)
+
+    def may_have(self, spot: Spot) -> bool:
+        begins = self._begins.get((spot.topic, spot.partition), math.inf)
+        return spot.offset < begins and spot.appended <= self._until
+
+
 class OutputCheck:
     """Takes the Works of one partition in order, then ``rest``. ``certain``: what was decided below it must be there,
-    what comes after it may be. ``whole``: the Works begin with the first record of the journal. Otherwise what the
-    topics have from before counts as ``earlier``: outputs of one journal partition lie in their topic partition in the
-    order in which they were decided, so that is all in front of the first one that these Works have decided there."""
+    what comes after it may be. ``earlier``: given if the Works do not begin with the first record of the journal; it
+    tells what the topics may have from before."""
 
     def __init__(
         self, settings: Settings, partition: int, certain: int, found: Iterable[tuple[Name, Spot]],
-        retention: Retention, findings: Findings, *, whole: bool = True,
+        retention: Retention, findings: Findings, earlier: Earlier | None = None,
     ) -> None:  # fmt: skip
         self._announced = Announced(settings)
         self._short = {settings.topic(name): name for name in OUTPUT_TOPICS}
@@ -73,8 +95,7 @@ class OutputCheck:
         self.expired = 0
         self.running = 0
         self.earlier = 0
-        self._whole = whole
-        self._begins: dict[tuple[int, int], int] = {}
+        self._earlier = earlier
         for name, spot in found:
             known = self._found.setdefault(name, spot)
             if known is not spot:
@@ -89,12 +110,16 @@ class OutputCheck:
 
     def rest(self) -> None:
         """What the topics have and nothing was decided that says so."""
-        for (number, output_id), spots in self._found.items():
-            for spot in _all(spots):
-                if not self._whole and spot.offset < self._begins.get((spot.topic, spot.partition), spot.offset + 1):
-                    self.earlier += 1
-                elif not self._findings.counted(OUTPUTS, "unexpected"):
-                    self._tell("unexpected", OUTPUT_TOPICS[number], output_id, _all(spots), None, None)
+        for (number, output_id), found in self._found.items():
+            spots, before = _all(found), 0
+            if self._earlier is not None:
+                before = sum(self._earlier.may_have(spot) for spot in spots)
+                self.earlier += min(before, 1)
+            # Once decided before, it was published once; what nobody decided is unexpected wherever it lies.
+            kind = "duplicated" if before else "unexpected"
+            for _ in spots[min(before, 1) :]:
+                if not self._findings.counted(OUTPUTS, kind):
+                    self._tell(kind, OUTPUT_TOPICS[number], output_id, spots, None, None)
         self._found.clear()
 
     def _compare(self, source: Record, output: Output) -> None:
@@ -115,8 +140,9 @@ class OutputCheck:
             elif not self._findings.counted(OUTPUTS, "missing"):
                 self._tell("missing", topic, output_id, spots, source, output)
             return
-        # Of a duplicate the last one, so that nothing from before is blamed for it.
-        self._begins.setdefault((spots[-1].topic, spots[-1].partition), spots[-1].offset)
+        if self._earlier is not None:
+            # Of a duplicate the last one, so that nothing from before is blamed for it.
+            self._earlier.decided(spots[-1])
         if len(spots) > 1:
             for _ in spots[1:]:
                 if not self._findings.counted(OUTPUTS, "duplicated"):

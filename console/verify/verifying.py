@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import zip_longest
 
 import msgspec
@@ -13,9 +13,9 @@ from msgspec.structs import replace
 
 from console.verify.bounds import CLIENT, Bounds, bounds, check_starts, committed_by_rules, journal_places
 from console.verify.collecting import Collecting, collect, collected
-from console.verify.copies import at_copy, copied_positions, first_appended, read_copy
+from console.verify.copies import Start, at_copy, copied, first_appended, read_copy
 from console.verify.findings import OUTPUTS, STATES, Difference, Findings, PartitionReport
-from console.verify.outputs import SKEW_MS, OutputCheck, Retention
+from console.verify.outputs import SKEW_MS, Earlier, OutputCheck, Retention
 from console.verify.processes import Processes, Told
 from console.verify.reached import reached, release
 from console.verify.states import last_causes, read_states
@@ -49,13 +49,13 @@ class Report(msgspec.Struct):
 
 class Verifying(msgspec.Struct, frozen=True):
     """A task: fold one partition and compare. ``outputs``: what is needed to compare these; None: not asked for.
-    ``copy``: a deployment with a copy for its Redis, which has folded the partition up to ``since``; None: from 0."""
+    ``copy``: a deployment with a copy for its Redis, which has folded the partition up to ``start``; None: from 0."""
 
     settings: Settings
     place: Place
     end: int
     copy: Settings | None
-    since: int
+    start: Start
     states: bool
     outputs: OutputsWanted | None
 
@@ -86,15 +86,15 @@ def verify(
     copy = None if copy_url is None else at_copy(settings, copy_url)
     if copy is None:
         check_starts(admin, places)
-        since = dict.fromkeys(places, 0)
+        begin = dict.fromkeys(places, Start())
     else:
-        since = copied_positions(settings, copy, admin, places)
+        begin = copied(settings, copy, admin, places)
     with tempfile.TemporaryDirectory(prefix="offerflow-verify-") as folder, Processes(processes) as pool:
         limits, first_ms, foreign = None, dict[Place, int](), list[Difference]()
         if OUTPUTS in checks:
             limits = bounds(settings, admin, places)
             if copy is not None:
-                limits = _shortened(settings, admin, limits, since)
+                limits = _shortened(settings, admin, limits, begin)
             first_ms, foreign = _collected(settings, limits, places, len(journal), folder, pool, say)
             # Retention may have taken something before it was read.
             starts = admin.starts(limits.ends)
@@ -106,7 +106,7 @@ def verify(
         ends = admin.ends(places)
         tasks = [
             Verifying(
-                settings, place, ends[place], copy, since[place], STATES in checks,
+                settings, place, ends[place], copy, begin[place], STATES in checks,
                 _wanted(limits, place, folder, first_ms),
             )
             for place in places
@@ -127,18 +127,20 @@ def verify(
 def verify_partition(task: Verifying, told: Told) -> PartitionReport:
     """Fold one partition as far as what is compared reaches."""
     settings, place = task.settings, task.place
-    findings, report = Findings(), PartitionReport(partition=place[1], since=task.since)
+    findings, report = Findings(), PartitionReport(partition=place[1], since=task.start.position)
     here = reached(settings)
-    kept = None if task.copy is None else read_copy(task.copy, place, task.since)
+    kept = None if task.copy is None else read_copy(task.copy, place, task.start.position)
     states = None
     if task.states:
         states = read_states(
             settings, here.admin, place, findings, lambda: committed_by_rules(settings, here.admin, [place])[place[1]]
         )
-    if states is not None and min(states.stops) < task.since:
+    least = min(states.stops) if states is not None else task.start.position
+    if least < task.start.position:
         raise TryAgain(
-            f"Redis has folded {place[0]}/{place[1]} up to {min(states.stops)}, and the copy is at {task.since}: it"
-            " cannot be folded back to there. Try again when the workers have passed that, or take an older copy"
+            f"Redis has folded {place[0]}/{place[1]} up to {least}, and the copy is at {task.start.position}: it cannot"
+            " be folded back to there. Try again when the workers have passed that, or take an older copy; where a copy"
+            " is verified on from another, the two may be swapped"
         )
     outputs = _outputs(task, findings)
     wanted = task.outputs
@@ -153,7 +155,7 @@ def verify_partition(task: Verifying, told: Told) -> PartitionReport:
         if outputs is not None and wanted is not None and work.to <= wanted.possible:
             outputs.work(work)
         told(work.to - work.start)
-    report.position, report.records = fold.kept.next, fold.kept.next - task.since
+    report.position, report.records = fold.kept.next, fold.kept.next - task.start.position
     if outputs is not None:
         outputs.rest()
         report.outputs, report.expired, report.running = outputs.compared, outputs.expired, outputs.running
@@ -161,7 +163,7 @@ def verify_partition(task: Verifying, told: Told) -> PartitionReport:
     if states is not None:
         report.states, report.behind = states.compared, max(0, task.end - states.position)
     report.counts = [(check, kind, count) for (check, kind), count in sorted(findings.counts.items())]
-    report.differences = _with_causes(settings, place, findings.first, task.since)
+    report.differences = _with_causes(settings, place, findings.first, task.start.position)
     return report
 
 
@@ -176,13 +178,16 @@ def first_differences(report: Report, limit: int) -> list[Difference]:
     return sorted(turns[:limit], key=lambda one: (one.check, one.kind))
 
 
-def _shortened(settings: Settings, admin: Admin, limits: Bounds, since: dict[Place, int]) -> Bounds:
-    """The same without the beginning of the output topics in which nothing can lie that was decided since: what is
-    decided is appended after its journal record."""
+def _shortened(settings: Settings, admin: Admin, limits: Bounds, begin: dict[Place, Start]) -> Bounds:
+    """The same without the beginning of the output topics, where nothing can lie that came since the copy: what is
+    decided is appended after its journal record, and what the copy has was published before it was applied."""
+    since = {place: one.position for place, one in begin.items()}
     moment = first_appended(settings, since, {place: limits.possible[place[1]] for place in since})
-    if moment is None:
+    applied = [one.applied for one in begin.values() if one.applied is not None]
+    moments = [*([moment] if moment else []), *(datetime.fromtimestamp(at / 1000, UTC) for at in applied)]
+    if not moments:
         return replace(limits, starts=dict(limits.ends))
-    starts = admin.at(limits.ends, moment - timedelta(milliseconds=SKEW_MS))
+    starts = admin.at(limits.ends, min(moments) - timedelta(milliseconds=SKEW_MS))
     return replace(limits, starts={place: min(start, limits.ends[place]) for place, start in starts.items()})
 
 
@@ -224,13 +229,13 @@ def _outputs(task: Verifying, findings: Findings) -> OutputCheck | None:
     partition = task.place[1]
     retention = Retention(wanted.starts, wanted.first_ms)
     found = collected(wanted.folder, partition)
-    whole = task.copy is None
-    return OutputCheck(task.settings, partition, wanted.certain, found, retention, findings, whole=whole)
+    earlier = Earlier(task.start.applied) if task.start.position else None
+    return OutputCheck(task.settings, partition, wanted.certain, found, retention, findings, earlier)
 
 
 def _length(task: Verifying) -> int:
     """About how many offsets will be folded."""
-    return (task.end if task.states or task.outputs is None else task.outputs.possible) - task.since
+    return (task.end if task.states or task.outputs is None else task.outputs.possible) - task.start.position
 
 
 def _with_causes(settings: Settings, place: Place, differences: Sequence[Difference], since: int) -> list[Difference]:

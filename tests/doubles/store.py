@@ -12,7 +12,7 @@ from functools import partial
 from typing import Literal
 
 from offerflow.runtime.errors import RedisDown
-from offerflow.runtime.redis.store import Apply, Loaded, Meta, Reach
+from offerflow.runtime.redis.store import Apply, Loaded, Meta, Reach, applied_now
 
 Refusal = Literal["down", "loading", "full", "read only"]
 _REFUSALS: dict[str, tuple[str, str, bool]] = {
@@ -185,7 +185,7 @@ class RedisDouble:
             write()
         if left is not None:
             raise _HalfWay
-        meta.update({"next": str(batch.to), "batch": batch.token, **batch.meta})
+        meta.update({"next": str(batch.to), "batch": batch.token, **batch.meta, "applied": applied_now()})
         del meta["dirty"]
         return "ok"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
 from random import Random
 from typing import Any
 
@@ -39,9 +39,12 @@ def one(store: Store, step: Apply) -> str:
 
 
 def everything(store: Store, partition: int) -> tuple[object, ...]:
-    """All that can be asked of a partition, except for the token of its last batch, which nobody can ask for."""
+    """All that can be asked of a partition, except for the token of its last batch, which nobody can ask for. Of the
+    time of the last apply only whether there is one."""
+    meta = store.meta(partition)
+    told = replace(meta, applied=None if meta.applied is None else "some time")
     return (
-        store.meta(partition), store.states(partition), store.timers(partition), store.opened(partition),
+        told, store.states(partition), store.timers(partition), store.opened(partition),
         store.positions([partition]), store.first_timers([partition]),
     )  # fmt: skip
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
-from offerflow.runtime.redis.store import Meta, StateStore
+from offerflow.runtime.redis.store import Meta, StateStore, applied_now
 from offerflow.runtime.settings import Settings
 
 ADOPT = """
@@ -31,7 +31,7 @@ class MendingStore(StateStore):
         """Set fields of meta; False, and nothing is set, if the partition is not as ``seen`` any more, or dirty."""
         if not changed:
             return True
-        fields = [part for item in changed.items() for part in item]
+        fields = [part for item in {**changed, "applied": applied_now()}.items() for part in item]
         pipeline = self._redis.pipeline(transaction=False)
         pipeline.evalsha(self._adopt, 1, self._key(partition), seen.next, seen.topic_id or "", *fields)
         return bool(self._run(pipeline)[0])

@@ -12,7 +12,7 @@ from typing import Any
 
 from offerflow.runtime.redis.store import BUCKETS, Meta, StateStore
 
-_META = ("next", "dirty", "fold", "layout", "topic_id", "cluster_id", "group", "partitions")
+_META = ("next", "dirty", "fold", "layout", "topic_id", "cluster_id", "group", "partitions", "applied")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +37,14 @@ class Beside:
 class SnapshotReader(StateStore):
     """Looks and never writes."""
 
-    def server(self) -> tuple[str, int]:
-        """Which run of which server this is, and the number of the database there."""
+    def server(self) -> tuple[str | None, int]:
+        """Which run of which server this is, if it tells, and the number of the database there."""
         said: Any = self._call(lambda: self._redis.info("server"))
-        return str(said.get("run_id")), int(self._redis.get_connection_kwargs().get("db") or 0)
+        return said.get("run_id"), int(self._redis.get_connection_kwargs().get("db") or 0)
+
+    def is_replica(self) -> bool:
+        said: Any = self._call(lambda: self._redis.info("replication"))
+        return said.get("role") in ("slave", "replica")
 
     def bucket(self, partition: int, number: int) -> Part:
         pipeline = self._redis.pipeline(transaction=True)

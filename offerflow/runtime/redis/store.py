@@ -1,9 +1,9 @@
 """States of entities in Redis, per journal partition: load and apply, each one atomic script per partition.
 
-Layout, all under ``{of:<topic>:<partition>}``: ``:meta`` (hash: next, dirty, batch, fold, and of what the states are:
-layout, topic_id, cluster_id, group, partitions), ``:st:<0..63>`` (hashes: entity -> packed state), ``:tm`` (sorted set:
-entity by the T from which its first timer fires) and ``:open`` (sorted set without scores: entities in an offer). Redis
-may lag the log, never lead it.
+Layout, all under ``{of:<topic>:<partition>}``: ``:meta`` (hash: next, dirty, batch, applied, fold, and of what the
+states are: layout, topic_id, cluster_id, group, partitions), ``:st:<0..63>`` (hashes: entity -> packed state), ``:tm``
+(sorted set: entity by the T from which its first timer fires) and ``:open`` (sorted set without scores: entities in an
+offer). Redis may lag the log, never lead it.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ from redis.backoff import NoBackoff
 from redis.client import Pipeline
 from redis.retry import Retry
 
+from offerflow.runtime import outside
+from offerflow.runtime.addresses import public_address
+from offerflow.runtime.errors import ConfigError
 from offerflow.runtime.redis import scripts
 from offerflow.runtime.redis.faults import fault
 from offerflow.runtime.settings import Settings
@@ -34,7 +37,8 @@ TIMEOUT_S = 10.0
 @dataclass(frozen=True, slots=True)
 class Meta:
     """What a partition says of itself. ``next`` is the first offset not folded in, 0 for an empty Redis; ``layout``
-    that of the packed states, ``partitions`` the number that the journal had."""
+    that of the packed states, ``partitions`` the number that the journal had; ``applied``: when ``next`` last moved, in
+    ms since 1970 by the clock of whoever moved it, which is after all was published that lies below."""
 
     next: int
     dirty: bytes | None
@@ -44,6 +48,7 @@ class Meta:
     cluster_id: str | None
     group: str | None
     partitions: str | None = None
+    applied: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +92,11 @@ class Apply:
     opened: Mapping[str, bool] = field(default_factory=dict)
 
 
+def applied_now() -> str:
+    """What ``applied`` is when ``next`` is moved at this moment."""
+    return str(int(outside.wall() * 1000))
+
+
 class _ScriptsForgotten(Exception):
     pass
 
@@ -95,16 +105,10 @@ class StateStore:
     """The partitions of one journal in one Redis. Calls raise RedisDown when it does not answer or cannot write;
     then it may have done what was asked or not, and trying again is safe."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._where = settings.redis.url.rpartition("@")[2]
+    def __init__(self, settings: Settings, timeout_s: float = TIMEOUT_S) -> None:
+        self._where = public_address(settings.redis.url)
         self._topic = settings.topic("journal")
-        self._redis = redis.Redis.from_url(
-            settings.redis.url,
-            socket_timeout=TIMEOUT_S,
-            socket_connect_timeout=TIMEOUT_S,
-            retry=Retry(NoBackoff(), 0),
-            protocol=2,
-        )
+        self._redis = _client(settings.redis.url, timeout_s)
         self._scripts = {hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest(): text
                          for text in (scripts.LOAD, scripts.LOAD_DUE, scripts.APPLY, scripts.DROP)}  # fmt: skip
         self._load, self._load_due, self._apply, self._drop = self._scripts
@@ -120,7 +124,8 @@ class StateStore:
 
     def meta(self, partition: int) -> Meta:
         """One atomic read of the meta hash."""
-        names = ("next", "dirty", "fold", "layout", "topic_id", "cluster_id", "group", "partitions")
+        names = ("next", "dirty", "fold", "layout", "topic_id", "cluster_id", "group", "partitions",
+                 "applied")  # fmt: skip
         answer: Any = self._call(lambda: self._redis.hmget(self._key(partition), names))
         text = [None if value is None else value.decode() for value in answer[3:]]
         return Meta(int(answer[0] or 0), answer[1], answer[2], *text)
@@ -162,10 +167,11 @@ class StateStore:
     def apply(self, batches: Sequence[Apply]) -> dict[int, str]:
         """Apply each partition's batch; answers as in scripts.APPLY. One round trip over all partitions."""
         pipeline = self._redis.pipeline(transaction=False)
+        now = applied_now()
         for batch in batches:
             writes = list(self._writes(batch))
             keys = [self._key(batch.partition), *(key for key, _, _ in writes)]
-            meta = [part for item in batch.meta.items() for part in item]
+            meta = [part for item in batch.meta.items() for part in item] + ["applied", now]
             args = [one for _, command, values in writes for one in (command, len(values), *values)]
             start = (batch.start, batch.to, batch.token, len(meta), *meta)
             pipeline.evalsha(self._apply, len(keys), *keys, *start, *args)
@@ -280,6 +286,26 @@ class StateStore:
             raise _ScriptsForgotten from None
         except redis.exceptions.RedisError as error:
             raise fault(error, self._where) from None
+
+
+def _client(url: str, timeout_s: float) -> redis.Redis:
+    """Raises ConfigError for options in the URL that there are none of: the client would meet most of them later."""
+    try:
+        client = redis.Redis.from_url(
+            url,
+            socket_timeout=timeout_s,
+            socket_connect_timeout=timeout_s,
+            retry=Retry(NoBackoff(), 0),
+            protocol=2,
+        )
+        client.connection_pool.connection_class(**client.connection_pool.connection_kwargs)
+    except (TypeError, ValueError):
+        # What they say repeats pieces of the URL.
+        raise ConfigError(
+            f"the URL of the Redis at {public_address(url)} has options that cannot be: expected those of redis-py"
+            " behind its `?`, such as db=0 or health_check_interval=30"
+        ) from None
+    return client
 
 
 def _bucketed(entities: Iterable[str]) -> Iterator[tuple[int, list[str]]]:

@@ -10,7 +10,8 @@ from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 from redis import Redis
 
-from console.verify.copies import NoCopy
+from console.verify import outputs, verifying
+from console.verify.copies import NoAddress, NoCopy
 from console.verify.findings import OUTPUTS, STATES
 from console.verify.telling import counts
 from offerflow.rules.state import pack, unpack_entity
@@ -19,7 +20,7 @@ from tests.console.verify.journey import PARTITIONS, WELL, Journey
 from tests.deployment import Deployment, Services
 
 pytestmark = pytest.mark.broker
-NEWER, OLDER, EMPTY = 1, 2, 3
+NEWER, OLDER, EMPTY, LAST = 1, 2, 3, 4
 """Databases of the server that the workers use, too. Their keys bear the deployment's prefix."""
 COPY = """
 for _, key in ipairs(redis.call('KEYS', ARGV[1])) do redis.call('COPY', key, key, 'DB', ARGV[2], 'REPLACE') end"""
@@ -47,7 +48,7 @@ class Copied(Journey):
             return [int(redis.hget(self.key(one, "meta"), "next") or 0) for one in range(PARTITIONS)]
 
     def close(self) -> None:
-        for number in (NEWER, OLDER, EMPTY):
+        for number in (NEWER, OLDER, EMPTY, LAST):
             with self.database(number) as redis:
                 for key in redis.scan_iter(f"{{of:{self.deployment.prefix}*"):
                     redis.delete(key)
@@ -127,6 +128,35 @@ def test_what_is_wrong_since_is_found(journey: Copied) -> None:
     report = journey.verify(OUTPUTS, copy=copy)
     assert counts(report) == {OUTPUTS: {**WELL[OUTPUTS], "duplicated": 1, "unexpected": 1}}
     assert {one.kind for one in journey.explained(report)} == {"duplicated", "unexpected"}
+
+
+def test_what_nobody_decided_is_found_where_nothing_was_decided_since(
+    journey: Copied, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rewards that somebody wrote after the copy was taken are unexpected in every partition, beyond the minute by
+    which clocks may differ: here they do not."""
+    for module in (outputs, verifying):
+        monkeypatch.setattr(module, "SKEW_MS", 0)
+    copy, [reward, *_] = journey.copy(LAST), journey.deployment.read("reward-satisfied")
+    before = counts(journey.verify(OUTPUTS, copy=copy))[OUTPUTS]
+    headers = [dict(reward.headers) | {"ce_id": f"{n:032x}".encode()} for n in range(30)]
+    journey.deployment.produce(
+        "reward-satisfied", [(f"u{n}".encode(), reward.value, list(one.items())) for n, one in enumerate(headers)]
+    )
+    after = counts(journey.verify(OUTPUTS, copy=copy))[OUTPUTS]
+    assert after == {**before, "unexpected": before["unexpected"] + 30}
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["", "foo", "http://h/0", "redis://h:abc/0", "redis://[::1", "redis://:gehe/im@h:1/0", "redis://h/0?foo=1"],
+)
+def test_what_is_no_address(journey: Copied, address: str) -> None:
+    """It is a mistake of the call, exit code 2, and nothing of it is repeated: it may hold a password."""
+    done = journey.deployment.command("verify", "--state", "--from-copy", address)
+    assert done.returncode == NoAddress.exit_code
+    assert done.stderr.startswith("error: --from-copy: expected redis://HOST:PORT/NUMBER")
+    assert "gehe" not in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from console.verify import collecting
 from console.verify.bounds import OUTPUT_TOPICS
 from console.verify.collecting import Collecting, Name, Spot, collect, collected, name_and_fingerprint, plain_headers
 from console.verify.findings import OUTPUTS, Findings
-from console.verify.outputs import SKEW_MS, OutputCheck, Retention
+from console.verify.outputs import SKEW_MS, Earlier, OutputCheck, Retention
 from offerflow.runtime.kafka.transactional import Output
 from offerflow.runtime.partitions import partition_of
 from offerflow.runtime.settings import Settings
@@ -62,11 +62,15 @@ class Topics:
         return {kind: count for (_, kind), count in findings.counts.items()}, check
 
 
-def _spot(at: int, output: Output) -> tuple[Name, Spot]:
+def _spot(at: int, output: Output, appended: int = 0) -> tuple[Name, Spot]:
     topic = output.topic.removeprefix("t.")
     number = OUTPUT_TOPICS.index(topic)
     name, fingerprint = name_and_fingerprint(topic, output.key, output.value, plain_headers(output.headers))
-    return (number, name), Spot(fingerprint, number, 0, at)
+    return (number, name), Spot(fingerprint, number, 0, at, appended)
+
+
+def _named(output: Output) -> tuple[Name, Spot]:
+    return _spot(0, output)
 
 
 @pytest.fixture
@@ -97,25 +101,38 @@ def test_what_was_written_is_identical(topics: Topics) -> None:
     }  # fmt: skip
 
 
-def test_what_lies_in_front_of_the_first_that_was_decided_since_is_earlier(topics: Topics) -> None:
-    """Of a fold that began later: in each partition of a topic, what nobody decided counts as decided before if it lies
-    in front of the first output that was, and where there is none all of it; behind it, it is unexpected."""
+@pytest.mark.parametrize(
+    ("at", "appended", "applied", "twice", "expected"),
+    [
+        (0, 5, 10, False, {}), (0, 5, None, False, {}), (-1, 5, 10, False, {"unexpected": 1}),
+        (0, 20 + SKEW_MS, 10, False, {"unexpected": 1}), (0, 200 + SKEW_MS, None, False, {"unexpected": 1}),
+        (0, 5, 10, True, {"duplicated": 1}), (-1, 5, 10, True, {"unexpected": 2}),
+    ],
+    ids=["in front", "in front, of an old copy", "behind", "after the copy", "after what was decided since",
+         "twice in front", "twice behind"],
+)  # fmt: skip
+def test_what_may_have_been_decided_before_the_copy(
+    topics: Topics, at: int, appended: int, applied: int | None, twice: bool, expected: dict[str, int]
+) -> None:
+    """Of a fold on from a copy: what nobody decided since counts as decided before if it lies in front of the first
+    output that was, and was appended before the copy's position was moved and before that output. And once only."""
     late = [work for work in topics.works if work.outputs or work.dead_letters][1:]
     due = [output for work in late for output in Announced(SETTINGS)(work, 0)]
     entry = next(output for output in due if output.topic == "t.offer-entry")
-    stranger = Output(
-        entry.topic, entry.key, entry.value, [(n, v if n != "ce_id" else b"0" * 32) for n, v in entry.headers]
-    )
-    for at, expected in ((0, {}), (len(topics.written), {"unexpected": 1})):
-        findings = Findings()
-        written = [*topics.written[:at], stranger, *topics.written[at:]]
-        found = [_spot(place, output) for place, output in enumerate(written)]
-        check = OutputCheck(SETTINGS, NUMBER, CERTAIN, found, KEEPS_ALL, findings, whole=False)
-        for work in late:
-            check.work(work)
-        check.rest()
-        assert {kind: count for (_, kind), count in findings.counts.items()} == expected
-        assert check.earlier == len(written) - len(due) - sum(expected.values())
+    headers = [(name, b"0" * 32 if name == "ce_id" else value) for name, value in entry.headers]
+    stranger = Output(entry.topic, entry.key, entry.value, headers)
+    written = [_spot(place, output, 100) for place, output in enumerate(topics.written)]
+    strangers = [_spot(at if at < 0 else len(written) + at, stranger, appended) for at in [at, at][: 1 + twice]]
+    findings = Findings()
+    begin = [(name, spot._replace(offset=spot.offset - 1000 if at == 0 else 1000)) for name, spot in strangers]
+    check = OutputCheck(SETTINGS, NUMBER, CERTAIN, [*begin, *written], KEEPS_ALL, findings, Earlier(applied))
+    for work in late:
+        check.work(work)
+    check.rest()
+    assert {kind: count for (_, kind), count in findings.counts.items()} == expected
+    known = 1 + twice - sum(expected.values())
+    earlier = sum(name not in [one[0] for one in map(_named, due)] for name, _ in written)
+    assert check.earlier == known + earlier
 
 
 def _drop(topics: Topics) -> None:
