@@ -17,7 +17,7 @@ from offerflow.runtime.errors import DependencyDown
 
 @click.command()
 @click.option("--all", "whole", is_flag=True, help="Show what is ok as well.")
-@click.option("--strict", is_flag=True, help="Exit with 1 for warnings too.")
+@click.option("--strict", is_flag=True, help="Exit with 1 for warnings too, and for what is unknown.")
 @output_option
 @dir_option
 def doctor(whole: bool, strict: bool, output: str, directory: Path | None) -> None:
@@ -43,5 +43,5 @@ def doctor(whole: bool, strict: bool, output: str, directory: Path | None) -> No
     if nothing_answers(found):
         raise click.exceptions.Exit(DependencyDown.exit_code)
     number = counts(found)
-    if number["bad"] or (strict and number["warn"]):
+    if number["bad"] or (strict and (number["warn"] or number["unknown"])):
         raise click.exceptions.Exit(1)

@@ -120,8 +120,14 @@ def judge_internal(check: Check, replicas: list[Replicas] | None, insync: str | 
     found = f"{least} replica{'s' if least > 1 else ''}, min.insync.replicas {insync or 'unknown'}"
     do = "have it reassigned to more brokers (kafka-reassign-partitions.sh); for new clusters set the broker's "
     do += "offsets.topic.replication.factor" if check is OFFSETS_LOG else "transaction.state.log.replication.factor"
+    leaderless, behind = sum(not one.led for one in replicas), sum(one.in_sync < one.wanted for one in replicas)
+    away = "a broker is away or too slow: look at its log and its disk"
+    if leaderless:
+        return check.bad(f"{leaderless} of {len(replicas)} partitions have no leader; {found}", away)
     if least < wanted:
         return check.bad(found, f"{do}={wanted}: the loss of one broker would stop the stages")
+    if behind:
+        return check.warn(f"{behind} of {len(replicas)} partitions lack replicas in sync; {found}", away)
     if check is TRANSACTIONS_LOG and least >= REPLICAS and insync == "1":
         return check.warn(found, f"set min.insync.replicas=2 of {TRANSACTIONS_TOPIC} (transaction.state.log.min.isr)")
     if check is TRANSACTIONS_LOG and insync is not None and least > 1 and int(insync) >= least:

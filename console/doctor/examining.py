@@ -15,10 +15,13 @@ from offerflow.runtime import outside
 from offerflow.runtime.errors import OfferflowError
 from offerflow.runtime.settings import Settings
 
-KAFKA, REDIS, STORE = "Kafka", "Redis", "the store"
+KAFKA, REDIS, STORE, TOPICS = "Kafka", "Redis", "the store", "topics"
 LIMIT_S = 10.0
 """For one part. Each of them asks a few questions, most of which take milliseconds."""
+REACH_S = 6.0
+"""For asking whether a service is there, on which all that needs it waits."""
 AT_ONCE = 6
+_MEND = "see whether it hangs and what its log says, and check its address (`offerflow config show`)"
 
 Look = Callable[[Settings], Iterable[Finding]]
 Progress = Callable[[int, int], None]
@@ -27,15 +30,22 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Checks that are judged from the same questions. ``needs``: services without which there is nothing to ask."""
+    """Checks that are judged from the same questions. ``needs``: services without which there is nothing to ask.
+    ``reaches``: the first check is whether something answers, so that whatever goes wrong is bad for that one."""
 
     checks: tuple[Check, ...]
     needs: frozenset[str]
     look: Look
+    reaches: bool = False
 
 
 def part(look: Look, checks: Iterable[Check], *needs: str) -> Part:
     return Part(tuple(checks), frozenset(needs), look)
+
+
+def reaching(look: Look, checks: Iterable[Check]) -> Part:
+    """A part whose first check is whether something answers."""
+    return Part(tuple(checks), frozenset(), look, reaches=True)
 
 
 def examine(
@@ -55,18 +65,22 @@ def examine(
 
     with ThreadPoolExecutor(AT_ONCE, "doctor") as pool:
         told = dict(zip(services, pool.map(lambda one: made(one, {}), services.values()), strict=True))
-        away = {
-            name: f"{name} cannot be asked: see {found[0].id}"
-            for name, found in told.items()
-            if found[0].verdict != "ok"
-        }
+        away = {name: cannot_be_asked(name, found[0].id) for name, found in told.items() if found[0].verdict != "ok"}
         rest = list(pool.map(lambda one: made(one, away), parts))
     return [finding for found in (*told.values(), *rest) for finding in found]
 
 
+def cannot_be_asked(service: str, check: str) -> str:
+    """``check``: the id of the one that says why."""
+    return f"{service} cannot be asked: see {check}"
+
+
 def _made(settings: Settings, one: Part) -> list[Finding]:
     try:
-        found = {finding.id: finding for finding in outside.bounded(lambda: list(one.look(settings)), LIMIT_S)}
+        found = {
+            finding.id: finding
+            for finding in outside.bounded(lambda: list(one.look(settings)), REACH_S if one.reaches else LIMIT_S)
+        }
     except OfferflowError as error:
         why = str(error)
     except TimeoutError as error:
@@ -77,4 +91,7 @@ def _made(settings: Settings, one: Part) -> list[Finding]:
         why = f"the check failed: {type(error).__name__}: {said}"
     else:
         return [found.get(check.id) or check.unknown("it was not looked at") for check in one.checks]
+    first, *rest = one.checks
+    if one.reaches:
+        return [first.bad(why, _MEND), *(check.unknown(cannot_be_asked("it", first.id)) for check in rest)]
     return [check.unknown(why) for check in one.checks]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from console.doctor.brokers import CLIENT
 from console.doctor.finding import Check, Finding, days
+from console.doctor.redis_server import never_saved
 from console.doctor.topics import RETENTION
 from console.state.standing import RULES, look
 from offerflow.runtime.kafka.inspection import Inspection
@@ -19,6 +21,7 @@ from offerflow.runtime.settings import Settings
 AREA = "journal"
 DAY_MS = 24 * 3600 * 1000
 NEAR_MS = 14 * DAY_MS
+FOR_EVER = float("inf")
 
 REACHES = Check("journal-reaches-redis", AREA, "it begins at or below the position of Redis, in every partition")
 COVERS = Check(
@@ -32,12 +35,14 @@ CHECKS = (REACHES, COVERS)
 class Journal:
     """``positions``: per partition where the log starts, and how far Redis is folded. ``retention_ms``: None for ever.
     ``ending``: partitions whose beginning goes within NEAR_MS. ``saved``: when Redis last wrote an RDB file, ms since
-    1970; None if it has not since it started."""
+    1970; None if it has not since it started. ``passed``: partitions cut so far that nothing is left from before that;
+    retention does not tell of those that were cut by size or by hand."""
 
     positions: dict[int, tuple[int, int]]
     retention_ms: int | None
     ending: int
     saved: int | None
+    passed: int = 0
 
 
 def look_journal(settings: Settings) -> Iterator[Finding]:
@@ -52,15 +57,19 @@ def look_journal(settings: Settings) -> Iterator[Finding]:
         starts, left = admin.starts(places), admin.at(places, moment)
         ending = sum(starts[place] < left[place] for place in places)
     with closing(ServerReader(settings)) as server:
-        saved = saved_at(server.info())
+        saved = saved_at(server.info(), now)
+    passed = 0
+    if saved is not None:
+        before = admin.at(places, datetime.fromtimestamp(saved / 1000, UTC))
+        passed = sum(0 < start >= before[place] for place, start in admin.starts(places).items())
     positions = {one.place[1]: (one.start, one.meta.next if one.meta else 0) for one in found.standings}
-    yield from judge(Journal(positions, retention, ending, saved), now)
+    yield from judge(Journal(positions, retention, ending, saved, passed), now)
 
 
-def saved_at(info: dict[str, object]) -> int | None:
+def saved_at(info: Mapping[str, Any], now: int) -> int | None:
     """From INFO: when the last RDB file was written, if any was since the server started (it says its start else)."""
-    at, saves = int(str(info.get("rdb_last_save_time") or 0)), info.get("rdb_saves")
-    return at * 1000 if at and saves != 0 else None
+    at = int(info.get("rdb_last_save_time") or 0)
+    return at * 1000 if at and not never_saved(info, now / 1000) else None
 
 
 def judge(journal: Journal, now: int) -> Iterator[Finding]:
@@ -79,12 +88,21 @@ def judge(journal: Journal, now: int) -> Iterator[Finding]:
 
 def _covers(journal: Journal, now: int) -> Finding:
     cut = any(start for start, _ in journal.positions.values())
-    if journal.retention_ms is None:
-        return COVERS.ok("it keeps everything")
-    left = None if journal.saved is None else journal.saved + journal.retention_ms - now
+    if journal.retention_ms is None and not cut:
+        return COVERS.ok("it begins at 0, and keeps everything")
     copy = "take a copy of Redis and check it (docs/backups.md), each day"
+    left: float | None = None
+    if journal.saved is not None:
+        left = FOR_EVER if journal.retention_ms is None else journal.saved + journal.retention_ms - now
+    if journal.passed and left is not None and left >= DAY_MS:
+        return COVERS.warn(
+            f"in {journal.passed} partitions nothing is left from before the last save of Redis: the journal was cut by"
+            " size or by hand, and may not reach that save",
+            copy,
+        )
     if left is not None and left >= NEAR_MS:
-        return COVERS.ok(f"it reaches the last save of Redis for another {days(left)}")
+        longer = "" if left == FOR_EVER else f" for another {days(left)}"
+        return COVERS.ok(f"it reaches the last save of Redis{longer}")
     if not cut and not journal.ending:
         return COVERS.ok("it begins at 0, so states can be folded from nothing")
     if left is not None:

@@ -19,7 +19,7 @@ DAY_MS = 24 * 3600 * 1000
 SOON_MS, IDLE_MS = 14 * DAY_MS, 30 * DAY_MS
 
 ACTIVE = Check("keys-active", AREA, "a key at least, for somebody to send with")
-ENDING = Check("keys-ending", AREA, f"none that ends within {SOON_MS // DAY_MS} days and is in use without another")
+ENDING = Check("keys-ending", AREA, f"none that ends within {SOON_MS // DAY_MS} days and has no other in its place")
 UNUSED = Check("keys-unused", AREA, f"none that was not used for {IDLE_MS // DAY_MS} days")
 ORPHANED = Check("keys-orphaned", AREA, "none whose source is gone")
 IN_CATALOG = (ACTIVE, ENDING, ORPHANED)
@@ -58,12 +58,10 @@ def judge_active(catalog: Catalog, now: int, *, sources: int, local: bool) -> Fi
 
 
 def judge_ending(catalog: Catalog, now: int) -> Finding:
-    """One that is being replaced is as it should be, until its last day."""
-    ending = [
-        key
-        for key in _active(catalog, now)
-        if key.expires_at and key.expires_at - now < (DAY_MS if key.replaced_by else SOON_MS)
-    ]
+    """One that ends while its replacement is there ends as planned."""
+    active = _active(catalog, now)
+    ids = {key.id for key in active}
+    ending = [key for key in active if key.expires_at and key.expires_at - now < SOON_MS and key.replaced_by not in ids]
     told = [f"{_name(key)} in {days(key.expires_at - now)}" for key in sorted(ending, key=lambda one: one.expires_at)]
     if not told:
         return ENDING.ok("none")

@@ -8,6 +8,7 @@ from contextlib import closing
 from typing import Any
 
 from console.doctor.finding import Check, Finding, days, size
+from offerflow.runtime.addresses import public_address
 from offerflow.runtime.errors import RedisDown
 from offerflow.runtime.redis.server import ServerReader
 from offerflow.runtime.redis.store import BUCKETS
@@ -17,6 +18,8 @@ AREA = "Redis"
 Info = Mapping[str, Any]
 OLDEST = (6, 2)
 DAY_S = 24 * 3600
+START_S = 5
+"""Times of a server's start differ by rounding, and by what lies between its clock and ours."""
 SLACK_S = 2 * 3600
 """A daily save is not made to the second."""
 MOST_BUCKETS = 32_768
@@ -48,7 +51,7 @@ def reach(settings: Settings) -> Iterator[Finding]:
         except RedisDown as error:
             yield REACHABLE.bad(str(error), f"docs/runbook.md#redis ({error.why})")
             return
-    where, age_s = settings.redis.url.rpartition("@")[2], _number(info, "uptime_in_seconds")
+    where, age_s = public_address(settings.redis.url), _number(info, "uptime_in_seconds")
     yield REACHABLE.ok(f"{where}, up for {days(age_s * 1000)}")
 
 
@@ -124,14 +127,22 @@ def _eviction(info: Info) -> Finding:
         return EVICTION.bad(f"{policy}: full, it throws states of users away{more}", set_it + verify)
     if policy != "noeviction":
         return EVICTION.warn(f"{policy}: it spares what has no TTL, as states have none", set_it)
+    if evicted:
+        return EVICTION.warn(
+            f"noeviction now, but {evicted:,} keys were evicted since it started: states may be among them",
+            "`offerflow verify --state`, and `offerflow state rebuild` for what differs; the count goes with its"
+            " next start, or with `redis-cli CONFIG RESETSTAT`",
+        )
     return EVICTION.ok("noeviction")
 
 
 def _memory(info: Info) -> Finding:
-    used, limit = _number(info, "used_memory"), _number(info, "maxmemory")
-    what = "maxmemory"
-    if not limit:
-        limit, what = _number(info, "total_system_memory"), "the machine's memory (maxmemory is not set)"
+    used, most, machine = (_number(info, name) for name in ("used_memory", "maxmemory", "total_system_memory"))
+    limit, what = most, "maxmemory"
+    if machine and not most:
+        limit, what = machine, "the machine's memory (maxmemory is not set)"
+    elif machine and machine < most:
+        limit, what = machine, f"the machine's memory (maxmemory is {size(most)}, more than there is)"
     if not limit:
         return MEMORY.unknown(f"{size(used)} in use; it does not tell of how much")
     share = used / limit
@@ -162,11 +173,11 @@ def _writes(info: Info) -> Finding:
 
 
 def _saved(info: Info, now: float) -> Finding:
-    at, saves = _number(info, "rdb_last_save_time"), info.get("rdb_saves")
+    at = _number(info, "rdb_last_save_time")
     if not at:
         return SAVED.unknown("it does not tell when it saved last", "docs/backups.md, Taking one")
     age = max(0.0, now - at)
-    none = saves == 0
+    none = never_saved(info, now)
     found = f"none since it started, {days(age * 1000)} ago" if none else f"the last one is {days(age * 1000)} old"
     if age > DAY_S + SLACK_S:
         return SAVED.warn(
@@ -174,6 +185,17 @@ def _saved(info: Info, now: float) -> Finding:
             " of a replica or by the host, all is well",
         )  # fmt: skip
     return SAVED.ok(found)
+
+
+def never_saved(info: Info, now: float) -> bool:
+    """Whether no RDB file was written since the server started, for which it then tells the time of its start. Older
+    ones do not count them. ``now``: in seconds since 1970, where the server does not tell its own."""
+    saves = info.get("rdb_saves")
+    if saves is not None:
+        return int(saves) == 0
+    clock = _number(info, "server_time_usec") / 1e6 or now
+    started = clock - _number(info, "uptime_in_seconds")
+    return _number(info, "rdb_last_save_time") <= started + START_S
 
 
 def judge_cluster(cluster: Mapping[str, str] | None) -> Finding:

@@ -139,9 +139,13 @@ def judge_reader(group: str, lag: Lag) -> Finding:
     if not lag.members and not lag.known:
         return LAGS[group].ok(f"the program {program} has never run here")
     if not lag.members:
-        return LAGS[group].warn(
-            f"the program {program} does not run; {lag.offsets:,} offsets wait", f"start it: {program} has run here"
+        found, do = (
+            f"the program {program} does not run; {lag.offsets:,} offsets wait",
+            f"start it: {program} has run here",
         )
+        if lag.too_late:
+            return LAGS[group].bad(f"{found}, some for over {TOO_LATE_S // 60} min", do)
+        return LAGS[group].warn(found, do)
     return _judge_lag(LAGS[group], lag, f"see what {program} says (its log, its /readyz) and whether the store is slow")
 
 

@@ -8,16 +8,17 @@ from pathlib import Path
 
 import psutil
 from sqlalchemy import inspect, select
-from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
 
 from console.doctor.brokers import CLIENT
+from console.doctor.examining import STORE, cannot_be_asked
 from console.doctor.finding import Check, Finding, size, some
 from console.doctor.stages import HISTORY, WEBHOOKS
 from offerflow.runtime.errors import ConfigError, DependencyDown, StoreDown
 from offerflow.runtime.kafka.inspection import Inspection
 from offerflow.runtime.registry import ExternalRegistry, public_url
 from offerflow.runtime.settings import Settings
-from offerflow.runtime.store.looking import file_of, open_to_look
+from offerflow.runtime.store.looking import address_of, ask, file_of, open_to_look, writes_ahead
 from offerflow.runtime.store.tables import METADATA, VERSION, store_version
 from offerflow.runtime.store.transactions import reading, shown
 
@@ -26,7 +27,7 @@ MIB = 1024 * 1024
 REMOTE = ("nfs", "cifs", "smb", "sshfs", "9p", "afs", "ceph", "glusterfs")
 """Beginnings of the names of file systems that SQLite's log of writes does not work on."""
 
-REACHABLE = Check("store-reachable", AREA, "an answer within 4 s")
+REACHABLE = Check("store-reachable", AREA, "a store that answers within 4 s")
 TABLES = Check("store-tables", AREA, f"all tables, of version {VERSION}")
 DISK = Check("store-disk", AREA, "over 1 GiB and a tenth of its file system free")
 PLACE = Check("store-file-system", AREA, "SQLite in WAL mode on a disk of this machine")
@@ -39,8 +40,9 @@ def reach(settings: Settings) -> Iterator[Finding]:
     try:
         engine = open_to_look(settings)
         try:
-            with reading(engine):
-                yield REACHABLE.ok(shown(engine))
+            with reading(engine) as connection:
+                ask(connection)
+            yield REACHABLE.ok(shown(engine))
         finally:
             engine.dispose()
     except StoreDown as error:
@@ -49,6 +51,12 @@ def reach(settings: Settings) -> Iterator[Finding]:
             yield REACHABLE.warn(str(error), "start the program history, or set OFFERFLOW_STORE__URL as it has it")
         else:
             yield REACHABLE.bad(str(error), "start it, or check OFFERFLOW_STORE__URL")
+    except DBAPIError as error:
+        yield REACHABLE.bad(
+            f"what is there cannot be read as a store ({_said(error)})",
+            "check OFFERFLOW_STORE__URL; if the file is damaged, put back a copy of it: history fills again by itself,"
+            " endpoints of webhooks do not (docs/backups.md, What to keep)",
+        )
     except ConfigError as error:
         yield REACHABLE.bad(str(error), "docs/history.md, SQLite or PostgreSQL")
 
@@ -62,23 +70,30 @@ def look_file(settings: Settings) -> Iterator[Finding]:
                 for name in inspect(connection).get_table_names()
             }
             version = connection.scalar(select(store_version.c.version)) if store_version.name in found else None
-            mode = None if path is None else str(connection.exec_driver_sql("PRAGMA journal_mode").scalar())
+    except DBAPIError as error:
+        yield TABLES.bad(f"they cannot be read ({_said(error)})", "docs/history.md, SQLite or PostgreSQL")
+        return
     finally:
         engine.dispose()
     yield judge_tables(found, version)
-    if path is None or mode is None:
+    if path is None:
         yield DISK.ok("it is a server: its own monitoring tells")
         yield PLACE.ok("it is a server")
         return
     usage = shutil.disk_usage(path.parent)
     yield judge_disk(usage.free, usage.total, path.stat().st_size)
-    yield judge_place(path, mode, file_system_of(path.resolve()))
+    yield judge_place(path, file_system_of(path.resolve()), wal=writes_ahead(path))
 
 
 def look_shared(settings: Settings) -> Iterator[Finding]:
+    try:
+        sqlite = _file(settings) is not None
+    except ConfigError:
+        yield SHARED.unknown(cannot_be_asked(STORE, REACHABLE.id))
+        return
     admin = Inspection(settings, CLIENT)
     hosts = {host for group in (HISTORY, WEBHOOKS) for host in admin.hosts(settings.group(group))}
-    yield judge_shared(hosts, sqlite=_file(settings) is not None)
+    yield judge_shared(hosts, sqlite=sqlite)
 
 
 def look_registry(settings: Settings) -> Iterator[Finding]:
@@ -127,16 +142,14 @@ def judge_disk(free: int, total: int, used: int) -> Finding:
     return DISK.warn(found, do) if free < 1024 * MIB or free < total / 10 else DISK.ok(found)
 
 
-def judge_place(path: Path, mode: str, system: str) -> Finding:
-    """``mode``: SQLite's journal_mode. ``system``: the kind of file system that the file lies on."""
+def judge_place(path: Path, system: str, *, wal: bool) -> Finding:
+    """``system``: the kind of file system that the file lies on. ``wal``: whether it is in WAL mode."""
     if system.removeprefix("fuse.").startswith(REMOTE):
         return PLACE.bad(
             f"{path} lies on {system}", "move it to a disk of this machine, or use PostgreSQL (docs/history.md)"
         )
-    if mode != "wal":
-        return PLACE.warn(
-            f"journal_mode {mode}: readers and writers wait for each other", "restart the program history"
-        )
+    if not wal:
+        return PLACE.warn("not in WAL mode: readers and writers wait for each other", "restart the program history")
     return PLACE.ok(f"WAL{f' on {system}' if system else ''}")
 
 
@@ -160,4 +173,8 @@ def file_system_of(path: Path) -> str:
 
 
 def _file(settings: Settings) -> Path | None:
-    return file_of(make_url(settings.store.url.get_secret_value()))
+    return file_of(address_of(settings))
+
+
+def _said(error: DBAPIError) -> str:
+    return str(error.orig).strip().partition("\n")[0]

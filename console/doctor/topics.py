@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 
 from console.doctor.brokers import CLIENT, REPLICAS
 from console.doctor.catalog import catalog_of
-from console.doctor.finding import Check, Finding, Verdict, days, size
+from console.doctor.finding import Check, Finding, Verdict, days, size, some
 from offerflow.runtime.errors import KafkaDown
 from offerflow.runtime.kafka.inspection import Config, Inspection
 from offerflow.runtime.kafka.inspection import Replicas as Copies
@@ -19,6 +20,9 @@ RETENTION, RETENTION_BYTES, LIMIT = "retention.ms", "retention.bytes", "max.mess
 CLEANUP, TIMESTAMPS, IN_SYNC = "cleanup.policy", "message.timestamp.type", "min.insync.replicas"
 UNCLEAN = "unclean.leader.election.enable"
 
+_ALLOWED = re.compile(r"[a-zA-Z0-9._-]*")
+
+NAMES = Check("topic-names", AREA, "OFFERFLOW_TOPIC_PREFIX of letters, digits, dots, dashes and underscores")
 PRESENT = Check("topics-present", AREA, "all fixed topics and those that sources name")
 PARTITIONS = Check("topics-partitions", AREA, "as many as OFFERFLOW_PARTITIONS says; catalog and audit have one")
 REPLICATION = Check("topics-replication", AREA, "3 replicas, or as many as there are brokers")
@@ -35,6 +39,19 @@ THERE = (PRESENT, PARTITIONS, REPLICATION, NOW_IN_SYNC)
 CONFIGURED = (POLICY, KEPT, TIMES, ROOM, MIN_IN_SYNC, ELECTION)
 
 Wrong = list[tuple[Verdict, str]]
+
+
+def look_names(settings: Settings) -> Iterator[Finding]:
+    """Kafka refuses every question about a topic whose name cannot be."""
+    yield judge_names(settings.topic_prefix)
+
+
+def judge_names(prefix: str) -> Finding:
+    if _ALLOWED.fullmatch(prefix):
+        return NAMES.ok(f"names begin with {prefix!r}")
+    return NAMES.bad(
+        f"topic_prefix {prefix!r} has what Kafka allows in no topic's name", "set OFFERFLOW_TOPIC_PREFIX to another"
+    )
 
 
 def look_there(settings: Settings) -> Iterator[Finding]:
@@ -128,21 +145,59 @@ def judge_configs(
         in_sync += _in_sync(name, config, replicas.get(name, 0))
         if config.get(UNCLEAN) == "true":
             election.append(("bad" if replicas.get(name, 0) > 1 else "warn", name))
-    alter = "kafka-configs.sh --alter --entity-type topics --entity-name NAME --add-config "
     if not configs:
         yield from (check.unknown("no topic is there") for check in CONFIGURED)
         return
-    yield POLICY.worst(policy, "as planned", f"{alter}{CLEANUP}=… for each: as it is, records are lost or never go")
-    yield KEPT.worst(kept, "as planned or longer", f"{alter}{RETENTION}=…, and delete {RETENTION_BYTES}")
-    yield TIMES.worst(times, "LogAppendTime", f"{alter}{TIMESTAMPS}=LogAppendTime: time and lag are told by it")
+
+    def planned_of(wrong: Wrong, name: str, default: str = "") -> dict[str, str]:
+        """What is planned for those topics of ``wrong``, by topic."""
+        return {topic: planned[topic].config.get(name, default) for topic in _topics_of(wrong)}
+
+    yield POLICY.worst(
+        policy, "as planned",
+        _set(settings, CLEANUP, planned_of(policy, CLEANUP, "delete")) + "; as it is, records are lost or never go",
+    )  # fmt: skip
+    yield KEPT.worst(
+        kept, "as planned or longer", _set(settings, RETENTION, planned_of(kept, RETENTION), f"{RETENTION_BYTES}=-1")
+    )
+    yield TIMES.worst(
+        times, "LogAppendTime",
+        _set(settings, TIMESTAMPS, planned_of(times, TIMESTAMPS)) + "; time and lag are told by it",
+    )  # fmt: skip
     yield ROOM.worst(
         room, "as planned or more",
-        f"{alter}{LIMIT}=…: a record too large for its topic stops the stage that writes it",
+        "`offerflow topics create` asks for it; if the broker refuses: "
+        + _set(settings, LIMIT, planned_of(room, LIMIT))
+        + "; a record too large for its topic stops the stage that writes it",
     )  # fmt: skip
     least = min((int(config[IN_SYNC]) for config in configs.values() if IN_SYNC in config), default=1)
     alone = " (a cluster of one broker)" if max(replicas.values(), default=1) == 1 else ""
-    yield MIN_IN_SYNC.worst(in_sync, f"{least}{alone}", f"{alter}{IN_SYNC}=2, with three replicas")
-    yield ELECTION.worst(election, "false", f"{alter}{UNCLEAN}=false: what the new leader lacks would be lost")
+    fitting = {name: "2" if replicas.get(name, 0) > 2 else "1" for name in _topics_of(in_sync)}
+    yield MIN_IN_SYNC.worst(in_sync, f"{least}{alone}", _set(settings, IN_SYNC, fitting) + "; with three replicas 2")
+    yield ELECTION.worst(
+        election, "false",
+        _set(settings, UNCLEAN, dict.fromkeys(_topics_of(election), "false"))
+        + "; what the new leader lacks would be lost",
+    )  # fmt: skip
+
+
+def _topics_of(wrong: Wrong) -> list[str]:
+    return list(dict.fromkeys(text.partition(":")[0] for _, text in wrong))
+
+
+def _set(settings: Settings, name: str, values: Mapping[str, str], also: str = "") -> str:
+    """How topics are altered: the command for the first, and what is another's. ``also``: set in each of them."""
+    if not values:
+        return ""
+    (first, value), *others = values.items()
+    pairs = f"{name}={value}" + (f",{also}" if also else "")
+    more = [f"{topic} {name}={wanted}" for topic, wanted in others]
+    return (
+        f"`kafka-configs.sh --bootstrap-server {settings.kafka.bootstrap_servers} --alter --entity-type topics"
+        f" --entity-name {first} --add-config {pairs}`"
+        + (f", and likewise {some(more, len(more))}" if more else "")
+        + " (without Kafka's tools: docs/doctor.md#altering)"
+    )
 
 
 def _retention(name: str, config: Config, wanted: Mapping[str, str], *, journal: bool) -> Wrong:

@@ -7,10 +7,17 @@ from typing import Any
 
 from offerflow.runtime.errors import RedisDown
 from offerflow.runtime.redis.store import StateStore
+from offerflow.runtime.settings import Settings
+
+LOOK_S = 4.0
+"""For a connection, and for an answer: shorter than a worker's, since somebody waits to be told."""
 
 
 class ServerReader(StateStore):
     """Looks and never writes. Calls raise RedisDown."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings, LOOK_S)
 
     def info(self) -> dict[str, Any]:
         """INFO of all sections, numbers as numbers."""

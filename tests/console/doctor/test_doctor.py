@@ -13,6 +13,7 @@ from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from console.cli.main import main
+from console.stack.files import StackFiles
 from offerflow.runtime.keys import new_key
 from offerflow.runtime.settings import Settings, StoreSettings
 from offerflow.runtime.store.engine import open_store
@@ -127,3 +128,18 @@ def test_no_service_is_exit_69(tmp_path: Path) -> None:
     assert "  bad      redis-reachable" in done.stdout
     assert "Traceback" not in done.output
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["doctor", "status"])
+def test_where_only_the_demo_runs_its_stack_is_named(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is a stack of its own below the directory, which nobody guesses."""
+    monkeypatch.delenv("OFFERFLOW_KAFKA__BOOTSTRAP_SERVERS", raising=False)
+    demo = StackFiles.find(StackFiles.find(tmp_path).demo)
+    demo.make()
+    with demo.lock(to_supervise=True):
+        done = CliRunner().invoke(main, [command, "--dir", str(tmp_path)])
+    assert done.exit_code == 69
+    assert f"no stack is running in {tmp_path}" in done.output
+    assert f"--dir {tmp_path / '.offerflow' / 'demo'}" in done.output

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from console.cli.main import main
 from console.doctor import examining
-from console.doctor.examining import KAFKA, REDIS, Part, examine, part
+from console.doctor.examining import KAFKA, REDIS, Part, examine, part, reaching
 from console.doctor.finding import Check, Finding, Verdict
 from console.doctor.parts import AREAS, PARTS, SERVICES
 from console.doctor.telling import as_json, lines, summary
@@ -88,6 +88,20 @@ def test_a_part_that_hangs_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> No
     assert well.verdict == "ok"
 
 
+@pytest.mark.parametrize("error", [TimeoutError("no answer within 1 s"), ValueError("no URL"), KafkaDown("away")])
+def test_whatever_keeps_a_service_from_answering_is_bad(error: Exception) -> None:
+    """For the check that it answers; what else was to be told of it is unknown, and what needs it is not tried."""
+
+    def fail(_: Settings) -> Iterable[Finding]:
+        raise error
+
+    found = _examined({KAFKA: reaching(fail, (HERE, THERE))}, part(lambda _: [ALSO.ok("well")], (ALSO,), KAFKA))
+    assert [(one.id, one.verdict) for one in found] == [("here", "bad"), ("there", "unknown"), ("also", "unknown")]
+    assert str(error) in found[0].found
+    assert found[0].do
+    assert found[1].found == "it cannot be asked: see here"
+
+
 def test_what_needs_a_service_that_is_away_is_not_tried() -> None:
     """It is unknown, and names the check that says why."""
     tried: list[str] = []
@@ -146,7 +160,7 @@ def test_programs_get_everything() -> None:
         ({}, False, 0),
         ({"python": "warn", "libraries": "unknown"}, False, 0),
         ({"python": "warn"}, True, 1),
-        ({"libraries": "unknown"}, True, 0),
+        ({"libraries": "unknown"}, True, 1),
         ({"python": "bad"}, False, 1),
         ({"kafka-reachable": "bad"}, False, 1),
         ({"redis-reachable": "bad"}, False, 1),
@@ -156,7 +170,8 @@ def test_programs_get_everything() -> None:
 def test_the_exit_code_is_that_of_the_worst(
     verdicts: dict[str, Verdict], strict: bool, code: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """What is unknown is no fault; a service alone that is away is one, and both of them are a code of their own."""
+    """What is unknown is no fault unless asked to be strict; a service alone that is away is one, and both of them are
+    a code of their own."""
     ids = [check.id for one in (*SERVICES.values(), *PARTS) for check in one.checks]
     found = [Finding(name, "area", verdicts.get(name, "ok"), "found", "expected") for name in ids]
     monkeypatch.setattr("console.doctor.parts.examination", lambda settings, progress: found)

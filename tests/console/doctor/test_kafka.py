@@ -9,7 +9,7 @@ import pytest
 from console.doctor import brokers, topics
 from console.doctor.finding import Finding
 from offerflow.runtime.kafka.inspection import Config, Replicas
-from offerflow.runtime.settings import Settings
+from offerflow.runtime.settings import KafkaSettings, Settings
 from offerflow.runtime.topics import planned_topics
 
 GOOD: Config = {
@@ -74,6 +74,10 @@ def test_what_no_broker_tells_is_unknown() -> None:
         (brokers.TRANSACTIONS_LOG, [THREE], "3", 3, "warn"),
         (brokers.OFFSETS_LOG, [ALONE], "1", 3, "bad"),
         (brokers.OFFSETS_LOG, [THREE], "1", 3, "ok"),
+        (brokers.OFFSETS_LOG, [THREE, Replicas(3, 2, True)], "1", 3, "warn"),
+        (brokers.TRANSACTIONS_LOG, [THREE, Replicas(3, 1, True)], "2", 3, "warn"),
+        (brokers.TRANSACTIONS_LOG, [THREE, Replicas(3, 0, False)], "2", 3, "bad"),
+        (brokers.TRANSACTIONS_LOG, [Replicas(1, 0, False)], "1", 1, "bad"),
         (brokers.OFFSETS_LOG, None, None, 3, "ok"),
     ],
 )
@@ -160,6 +164,27 @@ def test_topics_are_set_as_they_are_made(topic: str, changed: Config, expected: 
     assert len(found) == len(topics.CONFIGURED)
     for name in expected:
         assert f"of.{topic}" in told(found, name).found
+
+
+def test_advice_for_a_topic_can_be_copied() -> None:
+    """The command is whole for the first, and says what the others get; where the topic is cut by size, no more."""
+    settings = Settings(topic_prefix="of.", kafka=KafkaSettings(bootstrap_servers="kafka:9092"))
+    planned = planned_topics(settings)
+    configs = {name: dict(one.config) for name, one in planned.items()}
+    configs["of.raw.sdk"]["retention.ms"] = "3600000"
+    configs["of.journal"]["retention.bytes"] = "1000"
+    found = told(topics.judge_configs(settings, planned, configs, dict.fromkeys(planned, 1)), "topics-retention")
+    assert found.do == (
+        "`kafka-configs.sh --bootstrap-server kafka:9092 --alter --entity-type topics --entity-name of.raw.sdk"
+        " --add-config retention.ms=1209600000,retention.bytes=-1`, and likewise of.journal retention.ms=34560000000"
+        " (without Kafka's tools: docs/doctor.md#altering)"
+    )
+
+
+@pytest.mark.parametrize(("prefix", "verdict"), [("of.", "ok"), ("", "ok"), ("shop_1-", "ok"), ("shöp.", "bad")])
+def test_names_are_those_that_kafka_takes(prefix: str, verdict: str) -> None:
+    """Of others it answers no question, so that nothing else of topics is asked."""
+    assert topics.judge_names(prefix).verdict == verdict
 
 
 def test_min_insync_above_a_single_replica_stops_writes() -> None:

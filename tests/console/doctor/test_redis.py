@@ -30,10 +30,13 @@ GOOD: dict[str, Any] = {
         ({"maxmemory_policy": "allkeys-lru"}, {"redis-eviction": "bad"}),
         ({"maxmemory_policy": "volatile-ttl"}, {"redis-eviction": "warn"}),
         ({"maxmemory_policy": None}, {"redis-eviction": "unknown"}),
+        ({"evicted_keys": 12}, {"redis-eviction": "warn"}),
         ({"used_memory": int(3.2 * GIB)}, {"redis-memory": "warn"}),
         ({"used_memory": int(3.9 * GIB)}, {"redis-memory": "bad"}),
         ({"maxmemory": 0, "total_system_memory": int(1.2 * GIB)}, {"redis-memory": "warn"}),
         ({"maxmemory": 0, "total_system_memory": 9 * GIB}, {}),
+        ({"maxmemory": 64 * GIB, "total_system_memory": int(1.01 * GIB)}, {"redis-memory": "bad"}),
+        ({"total_system_memory": 64 * GIB}, {}),
         ({"maxmemory": 0}, {"redis-memory": "unknown"}),
         ({"aof_enabled": 0}, {"redis-append-only": "warn"}),
         ({"rdb_last_bgsave_status": "err"}, {"redis-disk": "bad"}),
@@ -62,10 +65,11 @@ def test_an_old_redis_is_told(server: str, verdict: str) -> None:
 
 def test_what_was_evicted_is_counted_and_to_be_verified() -> None:
     """States may be gone already, which a change of the policy does not mend."""
-    info = {**GOOD, "maxmemory_policy": "allkeys-lfu", "evicted_keys": 12}
-    found = told(redis_server.judge_server(info, "everysec", NOW), "redis-eviction")
-    assert "12 keys were evicted" in found.found
-    assert "offerflow verify --state" in found.do
+    for policy in ("allkeys-lfu", "noeviction"):
+        info = {**GOOD, "maxmemory_policy": policy, "evicted_keys": 12}
+        found = told(redis_server.judge_server(info, "everysec", NOW), "redis-eviction")
+        assert "12 keys were evicted" in found.found
+        assert "offerflow verify --state" in found.do
 
 
 def test_an_append_only_file_that_is_never_synced_is_told() -> None:
@@ -76,12 +80,20 @@ def test_an_append_only_file_that_is_never_synced_is_told() -> None:
 
 
 def test_a_server_that_never_saved_is_not_said_to_have() -> None:
-    """It tells its start as the time of its last save."""
-    info = {**GOOD, "rdb_saves": 0, "rdb_last_save_time": int(NOW) - 3 * 86400}
-    found = told(redis_server.judge_server(info, "everysec", NOW), "redis-saved")
-    assert (found.verdict, found.found) == ("warn", "none since it started, 3 d ago")
-    assert journal.saved_at(info) is None
-    assert journal.saved_at(GOOD) == GOOD["rdb_last_save_time"] * 1000
+    """It tells its start as the time of its last save; an old one does not count its saves."""
+    start = {**GOOD, "rdb_last_save_time": int(NOW) - 3 * 86400, "uptime_in_seconds": 3 * 86400}
+    uncounted = {name: value for name, value in start.items() if name != "rdb_saves"}
+    now = round(NOW * 1000)
+    for info in (
+        {**start, "rdb_saves": 0}, uncounted,
+        {**uncounted, "server_time_usec": int(NOW - 70) * 1_000_000, "rdb_last_save_time": int(NOW) - 70 - 3 * 86400},
+    ):  # fmt: skip
+        found = told(redis_server.judge_server(info, "everysec", NOW), "redis-saved")
+        assert (found.verdict, found.found) == ("warn", "none since it started, 3 d ago")
+        assert journal.saved_at(info, now) is None
+    saved = {**uncounted, "rdb_last_save_time": int(NOW) - 3600}
+    assert told(redis_server.judge_server(saved, "everysec", NOW), "redis-saved").found == "the last one is 60 min old"
+    assert journal.saved_at(saved, now) == journal.saved_at(GOOD, now) == GOOD["rdb_last_save_time"] * 1000
 
 
 @pytest.mark.parametrize(
@@ -122,31 +134,39 @@ def test_one_partition_that_has_it_all_is_told(sizes: dict[int, int], verdict: s
 
 
 @pytest.mark.parametrize(
-    ("positions", "retention", "ending", "saved", "expected"),
+    ("positions", "retention", "ending", "saved", "passed", "expected"),
     [
         # It begins at 0 and nothing goes soon: no copy is needed.
-        ({0: (0, 0), 1: (0, 90)}, 400, 0, None, {}),
+        ({0: (0, 0), 1: (0, 90)}, 400, 0, None, 0, {}),
         # Its beginning goes soon, or is gone.
-        ({0: (0, 90)}, 400, 1, None, {"journal-covers-copy": "warn"}),
-        ({0: (10, 90)}, 400, 1, None, {"journal-covers-copy": "warn"}),
-        ({0: (10, 90)}, 400, 1, 3, {}),
-        ({0: (10, 90)}, 400, 1, 390, {"journal-covers-copy": "warn"}),
-        ({0: (10, 90)}, 400, 1, 399.5, {"journal-covers-copy": "bad"}),
-        ({0: (10, 90)}, 400, 1, 500, {"journal-covers-copy": "bad"}),
-        ({0: (10, 90)}, None, 0, None, {}),
+        ({0: (0, 90)}, 400, 1, None, 0, {"journal-covers-copy": "warn"}),
+        ({0: (10, 90)}, 400, 1, None, 0, {"journal-covers-copy": "warn"}),
+        ({0: (10, 90)}, 400, 1, 3, 0, {}),
+        ({0: (10, 90)}, 400, 1, 390, 0, {"journal-covers-copy": "warn"}),
+        ({0: (10, 90)}, 400, 1, 399.5, 0, {"journal-covers-copy": "bad"}),
+        ({0: (10, 90)}, 400, 1, 500, 0, {"journal-covers-copy": "bad"}),
+        # It keeps what it has, which is not everything.
+        ({0: (0, 90)}, None, 0, None, 0, {}),
+        ({0: (10, 90)}, None, 0, None, 0, {"journal-covers-copy": "warn"}),
+        ({0: (10, 90)}, None, 0, 500, 0, {}),
+        # Cut past the last save, by size or by hand.
+        ({0: (10, 90)}, 400, 1, 3, 1, {"journal-covers-copy": "warn"}),
+        ({0: (10, 90)}, None, 0, 3, 1, {"journal-covers-copy": "warn"}),
+        ({0: (10, 90)}, 400, 1, 500, 1, {"journal-covers-copy": "bad"}),
         # What Redis lacks is gone from the journal.
-        ({0: (0, 5), 1: (10, 9)}, None, 0, None, {"journal-reaches-redis": "bad"}),
+        ({0: (0, 5), 1: (10, 9)}, None, 0, 3, 0, {"journal-reaches-redis": "bad"}),
     ],
 )
 def test_the_journal_reaches_what_redis_could_be_restored_from(
-    positions: dict[int, tuple[int, int]], retention: float | None, ending: int, saved: float | None,
+    positions: dict[int, tuple[int, int]], retention: float | None, ending: int, saved: float | None, passed: int,
     expected: dict[str, str],
 ) -> None:  # fmt: skip
-    """``retention`` and ``saved`` in days: how long it keeps, and how old the last save is."""
+    """``retention`` and ``saved`` in days: how long it keeps, and how old the last save is; ``passed``: partitions
+    without anything from before that."""
     now = round(NOW * 1000)
     found = list(journal.judge(
         Journal(positions, None if retention is None else round(retention * DAY_MS), ending,
-                None if saved is None else now - round(saved * DAY_MS)),
+                None if saved is None else now - round(saved * DAY_MS), passed),
         now,
     ))  # fmt: skip
     assert wrong(found) == expected

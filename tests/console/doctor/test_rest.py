@@ -58,7 +58,9 @@ def test_work_that_waits_is_judged_by_its_age(lag: Lag, expected: dict[str, str]
     ("lag", "verdict"),
     [
         (Lag((), 90, 8, 8, known=False), "ok"),
-        (Lag((), 90, 8, 8), "warn"),
+        (Lag((), 90, 8, 0), "warn"),
+        (Lag((), 90, 8, 8), "bad"),
+        (Lag((), 0, 0, 0), "warn"),
         (Lag(("history",), 90, 0, 0), "ok"),
         (Lag(("history",), 90, 8, 8), "bad"),
     ],
@@ -107,8 +109,8 @@ def test_a_disk_that_fills_is_told_in_time(free: int, total: int, verdict: str) 
 
 def test_sqlite_wants_a_disk_of_one_machine() -> None:
     """Its log of writes does not work over a network, nor is a file shared by programs on several machines."""
-    verdicts = [store.judge_place(Path("s.db"), mode, system).verdict for mode, system in
-                (("wal", "ext4"), ("wal", ""), ("delete", "ext4"), ("wal", "nfs4"), ("wal", "fuse.sshfs"))]  # fmt: skip
+    verdicts = [store.judge_place(Path("s.db"), system, wal=wal).verdict for wal, system in
+                ((True, "ext4"), (True, ""), (False, "ext4"), (True, "nfs4"), (True, "fuse.sshfs"))]  # fmt: skip
     assert verdicts == ["ok", "ok", "warn", "bad", "bad"]
     assert store.judge_shared({"10.0.0.1", "10.0.0.2"}, sqlite=True).verdict == "bad"
     assert store.judge_shared({"10.0.0.1"}, sqlite=True).verdict == "ok"
@@ -128,15 +130,21 @@ def _catalog(**given: Any) -> Catalog:
         ({}, {}),
         ({"expires_at": NOW + 15 * DAY}, {}),
         ({"expires_at": NOW + 13 * DAY}, {"keys-ending": "warn"}),
-        ({"expires_at": NOW + 2 * DAY, "replaced_by": "bbb"}, {}),
-        ({"expires_at": NOW + 2 * HOUR, "replaced_by": "bbb"}, {"keys-ending": "warn"}),
+        ({"expires_at": NOW + 2 * HOUR, "replaced_by": "b" * 12}, {}),
+        ({"expires_at": NOW + 2 * HOUR, "replaced_by": "c" * 12}, {"keys-ending": "warn"}),
+        ({"expires_at": NOW + 2 * HOUR, "replaced_by": "gone"}, {"keys-ending": "warn"}),
         ({"expires_at": NOW - HOUR}, {"keys-active": "warn"}),
         ({"source": "gone"}, {"keys-orphaned": "warn"}),
     ],
 )
 def test_keys_that_end_or_open_nothing_are_told(given: dict[str, Any], expected: dict[str, str]) -> None:
-    """One that is being replaced only on its last day, one that has ended not at all."""
+    """One that has been replaced only if its replacement is gone, one that has ended not at all."""
     catalog = _catalog(**given)
+    catalog.keys = {
+        **catalog.keys,
+        "b" * 64: Key("b" * 64, "app"),
+        "c" * 64: Key("c" * 64, "app", revoked_at=NOW - DAY, expires_at=NOW - DAY),
+    } if given.get("replaced_by") else catalog.keys  # fmt: skip
     assert expected == wrong([
         keys.judge_active(catalog, NOW, sources=1, local=False), keys.judge_ending(catalog, NOW),
         keys.judge_orphaned(catalog, NOW), keys.judge_unused(catalog, {"a" * 12: NOW - DAY}, NOW),
@@ -210,7 +218,7 @@ def test_the_machine_has_room_and_the_libraries_of_the_lock() -> None:
     assert pins == {"redis": {"8.1.0"}, "scipy": {"1.17.1", "1.18.1"}}
     assert machine.judge_libraries(pins, {"redis": "8.1.0", "scipy": "1.17.1"}).verdict == "ok"
     assert "redis 7.0.0 instead of 8.1.0" in machine.judge_libraries(pins, {"redis": "7.0.0"}).found
-    assert machine.judge_libraries({}, {"redis": "7.0.0"}).verdict == "unknown"
+    assert machine.judge_libraries({}, {"redis": "7.0.0"}).verdict == "ok"
 
 
 @pytest.mark.parametrize(
@@ -220,7 +228,6 @@ def test_the_machine_has_room_and_the_libraries_of_the_lock() -> None:
         ({"topic_prefix": "shop-"}, "ok"),
         ({"topic_prefix": "shop"}, "warn"),
         ({"topic_prefix": ""}, "warn"),
-        ({"topic_prefix": "shöp."}, "bad"),
         ({"local": LocalSettings(server_key="sk_x")}, "ok"),
         ({"local": LocalSettings(server_key="sk_x"), "kafka": KafkaSettings(bootstrap_servers="10.0.0.1:9092")},
          "warn"),
