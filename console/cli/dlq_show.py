@@ -121,7 +121,8 @@ def _value(judge: Judge, letter: StoredLetter, hidden: Personal, show_pii: bool)
     if document.schema is not None:
         form += f", decoded as {document.schema.name} version {document.schema.version}"
     schema = None if letter.reason == "undecodable" else known_schema(judge.plan, letter.event)
-    masked = hidden_document(document.body, hidden, hiding(hidden, schema, judged=False))
+    hide = hiding(hidden, judge.plan, schema)
+    masked = hidden_document(document.body, hidden, hide, framed=document.form == "avro")
     return form + (f"; {HIDDEN} shows with --show-pii" if masked != document.body else ""), masked
 
 

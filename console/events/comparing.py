@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from console.dead_letters.masking import HIDDEN, Personal
-from console.events.hiding import hidden_body, hiding_of
+from console.dead_letters.masking import HIDDEN, Personal, mask
+from console.events.hiding import hidden_body, hiding_sent, hiding_stored
 from console.events.sent import ABSENT, Sent, Unreadable, read_sent
 from console.events.stored import Stored
 from console.events.verdicts import Verdict
@@ -57,18 +57,20 @@ def compare(world: World, verdict: Verdict) -> Compared:
         except Unreadable as error:
             unread = f"the raw record {error}"
     properties = {} if stored is None else stored.properties()
-    hide = hiding_of(world, verdict)
+    hide, hide_stored = hiding_sent(world, verdict), hiding_stored(world, verdict)
     lines = _properties(sent.properties, properties, stored, everything) if unread is None or stored else []
     if verdict.letter is not None:
         lines = _blamed(lines, verdict)
-    left, right = dict(_leaves(hide(sent.properties))), dict(_leaves(hide(properties)))
+    left, right = dict(_leaves(hide(sent.properties))), dict(_leaves(hide_stored(properties)))
     shown = [
         line._replace(sent=_masked(line.path, line.sent, left), stored=_masked(line.path, line.stored, right))
         for line in lines
     ]
     meta = [] if unread is not None and stored is None else _meta(sent, stored, known=unread is None)
-    whole = None if stored is None else {"meta": stored.meta, **hide(properties)}
-    return Compared(meta, shown, hidden_body(world, sent.body, hide), whole, unread)
+    # Where texts belong, what cannot be read may have anything.
+    meta = [line._replace(sent=mask(line.sent, world.personal)) for line in meta]
+    whole = None if stored is None else {"meta": stored.meta, **hide_stored(properties)}
+    return Compared(meta, shown, hidden_body(world, verdict, sent.body, hide), whole, unread)
 
 
 def _meta(sent: Sent, stored: Stored | None, *, known: bool) -> list[Line]:

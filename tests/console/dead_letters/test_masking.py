@@ -124,3 +124,22 @@ def test_show(
     dlq_show.print_letter(Settings(), one, [], [], show_pii=True, output=output)
     text = capsys.readouterr().out
     assert (MARKER in text) == (MARKER in json.dumps(json.loads(record.data or b"")))
+
+
+def test_show_goes_by_the_event_type(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """What it plans and never marked shows; not what it marked once, nor what lies in its records unplanned, in its
+    maps, or beside its properties."""
+    bag, tags = {"type": "record", "name": "Bag", "fields": [field("city")]}, {"type": "map", "values": "string"}
+    was = load_event_schema(definition(optional("street", pii=True), name="Packed"), 1001)
+    now = definition(optional("street"), optional("email"), optional("bag", bag), optional("tags", tags), name="Packed")
+    plan = Plan([load_event_schema(definition(*FIELDS), 1000), load_event_schema({**now, "version": 2}, 1002)], [was])
+    monkeypatch.setattr(dlq_show, "Judge", lambda _: _Judge(plan))
+    kept = {"bag": {"city": "Bonn", "email": MARKER}, "tags": {"email": MARKER}, "street": MARKER, "email": "shown"}
+    sent = {"event": "Packed", "properties": kept, "data": {"email": MARKER}, "meta": {"email": MARKER}}
+    one = letter(value=json.dumps(sent).encode(), event="Packed", reason="clock_skew", field=None)
+    dlq_show.print_letter(Settings(), one, [], [], show_pii=False, output="json")
+    shown = json.loads(capsys.readouterr().out)["original"]["value"]
+    assert shown["properties"] == {
+        "bag": {"city": "Bonn", "email": HIDDEN}, "tags": {"email": HIDDEN}, "street": HIDDEN, "email": "shown",
+    }  # fmt: skip
+    assert MARKER not in json.dumps(shown)

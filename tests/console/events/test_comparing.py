@@ -20,10 +20,9 @@ from console.events.telling import as_json, row_of
 from console.events.verdicts import VALID, Verdict
 from console.events.world import World
 from schemas.dead_letter import DeadLetter, StoredLetter, write_dead_letter
-from schemas.plan import Plan, load_event_schema
 from schemas.step import Emit
 from tests.console.dead_letters.letters import letter
-from tests.console.events.events import BACKEND, BOUGHT, META, RECEIVED, Raw, anything, envelope, judged, world
+from tests.console.events.events import BACKEND, RECEIVED, Raw, anything, envelope, judged, world
 
 
 def compared(record: Raw, known: World | None = None) -> Compared:
@@ -89,67 +88,6 @@ def test_unplanned_properties_that_are_kept() -> None:
     """Under `allow` they are in the field for them."""
     found = lines(compared(Raw(envelope("Noted", properties={"a": 1, "b": {"c": 2}}))).properties)
     assert found == {"a": (1, ABSENT, "kept in extra"), "b.c": (2, ABSENT, "kept in extra")}
-
-
-def personal_too(known: World, *names: str) -> World:
-    """The same world where another event has personal properties of these names."""
-    fields = [{"name": name, "type": ["null", "string"], "default": None, "pii": True} for name in names]
-    sent = {**BOUGHT, "name": "Sent", "event": ["Sent"], "fields": [META, *fields]}
-    known.plan = Plan([*known.plan.newest.values(), load_event_schema(sent, 1009)])
-    return known
-
-
-def test_what_the_plan_says_is_not_personal_shows() -> None:
-    """A property may have the name of a personal one of another event: its own event type decides, of dead letters
-    too. Beside the properties, and of what no plan has, names alone decide."""
-    found = compared(Raw(envelope("Noted", properties={"email": "a@b.c"})))
-    assert lines(found.properties)["email"][0] == HIDDEN  # nobody planned it
-    view = Raw(envelope("Page Viewed", properties={"path": "/x"}, context={"path": "/y", "street": "Via 1"}))
-    known = personal_too(world(), "path")
-    found = compared(view, known)
-    assert lines(found.properties)["path"] == ("/x", "/x", "")
-    assert (found.sent["properties"], found.sent["context"]) == ({"path": "/x"}, {"path": HIDDEN, "street": HIDDEN})
-    late = compare(known, dead(known, letter(topic=BACKEND, value=view.value(), reason="clock_skew", field=None)))
-    assert lines(late.properties)["path"][0] == "/x"
-    assert late.sent["context"] == {"path": HIDDEN, "street": HIDDEN}
-
-
-@pytest.mark.parametrize("event", ["Page Vewed", "Bought", "Sent"])
-def test_what_is_personal_stays_hidden_in_dead_letters(event: str) -> None:
-    """Of an event that nobody planned, that has no such property, or whose property it is: names decide."""
-    known = personal_too(world(), "path", "name")
-    sent = envelope(event, properties={"path": "secret"}, traits={"name": "secret"},
-                    context={"traits": {"name": "secret"}})  # fmt: skip
-    told = row_of(known, dead(known, letter(topic=BACKEND, value=sent)), whole=True)
-    assert told["sent"]["properties"] == {"path": HIDDEN}
-    assert "secret" not in json.dumps(told)
-
-
-def test_a_planned_name_shows_nothing_that_is_no_plain_value() -> None:
-    """In a dead letter anything may be where text belongs."""
-    known = personal_too(world(), "path", "name")
-    view = envelope("Page Viewed", properties={"path": {"name": "secret"}})
-    told = row_of(known, dead(known, letter(topic=BACKEND, value=view)), whole=True)
-    assert told["sent"]["properties"] == {"path": HIDDEN}
-    assert "secret" not in json.dumps(told)
-
-
-def test_what_every_sdk_calls_so_shows() -> None:
-    """The name of a library, an app or a model is nobody's, whatever the plan calls personal. That of a device may be,
-    and so may whatever else lies there."""
-    known = personal_too(world(), "name", "model", "title")
-    context = {
-        "library": {"name": "analytics.js", "street": "Via 1"}, "app": {"name": "Shop", "version": "1"},
-        "device": {"name": "Ana's phone", "model": "X1"}, "page": {"title": "Home", "name": {"name": "secret"}},
-        "network": {"name": "Ana's home"},
-    }  # fmt: skip
-    document = compared(Raw(envelope("Noted", context=context, via={"library": "x/1"})), known).sent
-    assert document["context"] == {
-        "library": {"name": "analytics.js", "street": HIDDEN}, "app": {"name": "Shop", "version": "1"},
-        "device": {"name": HIDDEN, "model": "X1"}, "page": {"title": "Home", "name": HIDDEN},
-        "network": {"name": HIDDEN},
-    }  # fmt: skip
-    assert document["via"] == {"library": "x/1"}
 
 
 def test_a_terminal_gets_no_commands(monkeypatch: pytest.MonkeyPatch) -> None:
