@@ -65,7 +65,7 @@ clean: ## Stop the stacks of this checkout and remove everything that make made.
 $(READY): requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "offerflow needs Python 3.11 or newer, and none of these is: $(CANDIDATES)." \
 		"Install one, or say where it is: make PYTHON=/path/to/python" >&2; exit 1; }
-	@echo "making $(VENV) with $$($(PYTHON) --version) from requirements.lock" >&2
+	@echo "making $(VENV) with $$($(PYTHON) --version) from requirements.lock; a minute or so" >&2
 	@$(PYTHON) -m venv $(VENV) >&2 || { echo "$(PYTHON) cannot make a virtual environment; on Debian and Ubuntu:" \
 		"apt install python3-venv" >&2; exit 1; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock >&2

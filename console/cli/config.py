@@ -13,6 +13,7 @@ from console.cli.options import dir_option, output_option
 from console.cli.output import print_json, print_table
 from console.stack.client import connect
 from console.stack.files import StackFiles
+from offerflow.runtime import addresses
 from offerflow.runtime.errors import DependencyDown
 from offerflow.runtime.settings import Settings, environment, load_settings
 
@@ -54,9 +55,14 @@ def _flat(model: BaseModel, prefix: str) -> Iterator[tuple[str, Any]]:
 
 
 def _without_password(value: str) -> str:
-    """A URL without the name and password that may stand in it."""
-    scheme, separator, rest = value.partition("://")
-    return f"{scheme}://(hidden)@{rest.rpartition('@')[2]}" if separator and "@" in rest else value
+    """A URL without what may be secret in it, and with a word where that was."""
+    if "://" not in value:
+        return value
+    told, parts = addresses.public_address(value), addresses.split(value)
+    if parts is None:
+        return told
+    before, behind = "(hidden)@" if "@" in parts.netloc else "", "?(hidden)" if parts.query or parts.fragment else ""
+    return told.replace("://", f"://{before}", 1) + behind
 
 
 def _secret(key: str) -> bool:

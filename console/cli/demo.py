@@ -165,7 +165,7 @@ The stack stays up with a trickle of traffic. What to do next:
 Five minutes from now, as long as the demo waits for what may be late, carts count as abandoned, offers expire, and the
 cashback of orders that were not sent back is announced.
 
-Console: {described["console"]}, with the schema registry at {described["registry"]}
+Console's API: {described["console"]}, with the schema registry at {described["registry"]}
 Logs: {described["logs"]}
 Metrics:""", err=True)  # fmt: skip
     for program in client.running(files).programs:

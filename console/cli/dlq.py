@@ -154,7 +154,7 @@ def show_stats(handled: str, by: tuple[str, ...], output: str, directory: Path |
         [count.count, count.unhandled, *group, _minute(count.oldest), _minute(count.newest)] for group, count in counted
     ]
     columns = ["count", "unhandled", *groups, "oldest (UTC)", "newest"]
-    print_fitting(columns, rows, ("newest", "oldest (UTC)"), flexible=len(groups))
+    print_fitting(columns, rows, below=2)
 
 
 def _short(name: str, value: Any) -> Any:

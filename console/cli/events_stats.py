@@ -52,7 +52,7 @@ def stats(
         for one in chosen
     ]  # fmt: skip
     columns = ("event", "source", "valid", "dead", "replayed", "share", "dropped", "last (UTC)", "reasons")
-    print_fitting(columns, cells, ("share",), prose=True)
+    print_fitting(columns, cells, ("share",), below=2)
     if not chosen:
         click.echo("no events", err=True)
     say_unfilled(filled)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import click
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len, chop_cells, set_cell_size
 
 from console.cli.tables import terminal_width, visible, wrapped
 from console.events.comparing import Compared
@@ -19,6 +19,8 @@ _COLUMNS = (("time (UTC)", 12, 12), ("verdict", 16, 16), ("event", 22, 14), ("wh
 """With how wide they are, and how narrow they may get where the terminal is."""
 _COLOURS = {VALID: "green", DUPLICATE: "yellow", DROPPED: "yellow", WAITING: "cyan"}
 _INDENT = 4
+_MOST_LINES = 6
+"""Lines of a value on a terminal, where it is folded: ids and times are whole on one of 80 columns."""
 _WIDEST = 48
 """Columns of a value where nobody's terminal says how many there are: it is never cut there, only not padded more."""
 
@@ -32,21 +34,21 @@ def header() -> str:
 
 
 def line(verdict: Verdict) -> str:
-    """One event. On a terminal long texts are cut and the detail goes on below; elsewhere all is on one line."""
-    received, widths = rfc3339(verdict.received_at), _widths()
-    more = max(0, cell_len(verdict.verdict) - widths[1])
-    widths[1], widths[2] = widths[1] + more, widths[2] - more  # a reason that is cut is no reason
-    cells = [received[11:23], verdict.verdict, verdict.event or "", verdict.who, verdict.source or ""]
-    padded = [_pad(visible(cell), width) for cell, width in zip(cells, widths, strict=True)]
-    padded[1] = click.style(padded[1], fg=_COLOURS.get(verdict.verdict, "red"))
-    text = "  ".join(padded)
-    detail = visible(verdict.detail)
-    if not detail:
-        return text.rstrip()
-    width = terminal_width()
-    if width is None or _taken(widths) + cell_len(detail) <= width:
-        return f"{text}  {detail}"
-    return "\n".join([text.rstrip(), *_below(detail, _INDENT)])
+    """One event. Nothing is cut: on a terminal what is too long goes on below; elsewhere all is on one line."""
+    cells = [rfc3339(verdict.received_at)[11:23], verdict.verdict, verdict.event or "", verdict.who,
+             verdict.source or ""]  # fmt: skip
+    cells, detail, widths, width = [*map(visible, cells)], visible(verdict.detail), _widths(), terminal_width()
+    kept, text = _fitting(cells, widths, width)
+    at, start = len(cells[0]) + 2, max(_taken(widths), cell_len(text) + 2)
+    colour = _COLOURS.get(verdict.verdict, "red")
+    coloured = text[:at] + click.style(cells[1], fg=colour) + text[at + len(cells[1]) :]
+    more = [f"{name} {cell}" for (name, *_), cell in zip(_COLUMNS[kept:], cells[kept:], strict=True) if cell]
+    if detail and not more and (width is None or start + cell_len(detail) <= width):
+        return coloured + " " * (start - cell_len(text)) + detail
+    joined = "  ".join(more)
+    more = [joined] if joined and _INDENT + cell_len(joined) <= (width or 0) else more
+    below = [part for some in (*more, detail) if some for part in _below(some, _INDENT)]
+    return "\n".join([coloured, *below])
 
 
 def comparison(compared: Compared) -> Iterable[str]:
@@ -76,11 +78,11 @@ def comparison(compared: Compared) -> Iterable[str]:
         bold=True,
     )
     for one, sent, kept in zip(lines, left, right, strict=True):
-        cells = [_pad(text, size) for text, size in zip((visible(one.path), sent, kept), (first, *sizes), strict=False)]
-        used = _INDENT + sum(cell_len(cell) + 2 for cell in cells)
+        beside, *more = _beside((visible(one.path), sent, kept), (first, *sizes))
         change = visible(one.change)
-        fits = width is None or used + cell_len(change) <= width
-        yield (indent + "  ".join([*cells, click.style(change, fg="yellow") if change and fits else ""])).rstrip()
+        fits = width is None or not change or _INDENT + cell_len(beside) + 2 + cell_len(change) <= width
+        yield (indent + beside + ("  " + click.style(change, fg="yellow") if change and fits else "")).rstrip()
+        yield from ((indent + part).rstrip() for part in more)
         if not fits:
             yield from (click.style(text, fg="yellow") for text in _below(change, 2 * _INDENT))
 
@@ -114,6 +116,40 @@ def _taken(widths: list[int]) -> int:
 
 def _below(text: str, indent: int) -> list[str]:
     return [" " * indent + part for part in wrapped(text, indent)]
+
+
+def _fitting(cells: Sequence[str], widths: Sequence[int], width: int | None) -> tuple[int, str]:
+    """How many cells fit on one line, and that line: they may come closer together for it."""
+    for kept in range(len(cells), 2, -1):
+        for tried in widths, [*widths[:2], 0, 0, 0]:
+            text = _placed(cells[:kept], tried)
+            if width is None or cell_len(text) <= width:
+                return kept, text
+    return 2, _placed(cells[:2], widths)
+
+
+def _placed(cells: Sequence[str], widths: Sequence[int]) -> str:
+    """Each cell whole, under the name of its column unless those before it take more room than they have."""
+    text, start = "", 0
+    for cell, width in zip(cells, widths, strict=False):
+        text += " " * max(2 if text else 0, start - cell_len(text)) + cell
+        start += width + 2
+    return text.rstrip()
+
+
+def _beside(texts: Sequence[str], sizes: Sequence[int]) -> Iterator[str]:
+    """Lines of texts beside each other, each folded within its columns; on a terminal what is very long is cut."""
+    columns = [_folded(text, size) for text, size in zip(texts, sizes, strict=False)]
+    for at in range(max(map(len, columns))):
+        cells = (_pad(lines[at] if at < len(lines) else "", size) for lines, size in zip(columns, sizes, strict=False))
+        yield "  ".join(cells)
+
+
+def _folded(text: str, width: int) -> list[str]:
+    if terminal_width() is None or cell_len(text) <= width:
+        return [text]
+    lines = chop_cells(text, width)
+    return lines if len(lines) <= _MOST_LINES else [*lines[: _MOST_LINES - 1], "".join(lines[_MOST_LINES - 1 :])]
 
 
 def _pad(text: str, width: int) -> str:

@@ -24,7 +24,7 @@ from offerflow.rules.durations import SECOND
 from offerflow.rules.nearest import did_you_mean
 from offerflow.runtime.keys import SERVER, WRITE, key_hash, new_key
 
-_KEEP = "Keep it now: it cannot be shown again. The edge knows it within a second."
+_KEEP = "Keep the key now: it cannot be shown again. The edge knows it within a second."
 
 
 @click.group()
@@ -58,7 +58,7 @@ def create(
         print_json({**as_json(key, now), "key": secret})
         return
     click.echo(secret)
-    click.echo(_KEEP, err=True)
+    click.echo(f"Its id is {key.id}. {_KEEP}", err=True)
 
 
 @keys.command(short_help="Replace KEY by a new one with the same terms.")
@@ -92,7 +92,7 @@ def rotate(key: str, grace: float, yes: bool, output: str, directory: Path | Non
         print_json({**as_json(new, now), "key": secret, "replaces": as_json(ending, now)})
         return
     click.echo(secret)
-    click.echo(_KEEP, err=True)
+    click.echo(f"Its id is {new.id}. {_KEEP}", err=True)
     until = f"works until {book.rfc3339(ending.expires_at)}" if grace_ms else "has ended"
     click.echo(f"The old key {ending.id} {until}.", err=True)
 
@@ -118,10 +118,11 @@ def change(
             new = replace(new, origins=tuple(dict.fromkeys((*new.origins, *add_origin))))
         if new == old:
             raise click.UsageError(f"nothing is to change: key {old.id} has these terms already")
-        made.append(new)
         if new.events != old.events:
             _warn_of_unplanned(catalog, new)
-        return book.changed(catalog, new, now)
+        changed_key, written = book.changed(catalog, new, now)
+        made.append(changed_key)
+        return written
 
     _write(directory, changed, "keys change", now)
     if output == "json":
@@ -164,6 +165,8 @@ def list_keys(source: str | None, output: str, directory: Path | None) -> None:
         print_json(found)
     else:
         print_keys(found)
+        if not found:
+            click.echo(_nothing(source), err=True)
 
 
 @keys.command(short_help="Show what KEY, or its id, may do and when it was last used.")
@@ -177,6 +180,12 @@ def show(key: str, output: str, directory: Path | None) -> None:
         print_json(found)
     else:
         print_key(found)
+
+
+def _nothing(source: str | None) -> str:
+    if source is None:
+        return "there are no keys yet: `offerflow keys create SOURCE` makes one"
+    return f"no key is of source {source!r}: `offerflow keys list` shows the keys of all sources"
 
 
 def _write(directory: Path | None, change: Callable[[Catalog], book.KeyChange], how: str, now: int) -> None:
@@ -207,7 +216,7 @@ def _with_terms(
     if label is not None:
         key = replace(key, label=label.strip()[:200])
     if expires is not None:
-        key = replace(key, expires_at=expires, replaced_by=key.replaced_by if expires else "")
+        key = replace(key, expires_at=expires)
     return key
 
 

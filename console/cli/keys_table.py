@@ -31,13 +31,14 @@ def one_of(settings: Settings, wanted: str, now: int) -> dict[str, Any]:
 def as_json(key: Key, now: int) -> dict[str, Any]:
     """What there is to say of a key; ``events`` and ``origins`` are null where any will do, ``rate`` where there is no
     limit."""
+    end = key.revoked_at or key.expires_at
     return {
         "id": key.id, "source": key.source, "kind": key.kind, "label": key.label,
         "state": "active" if key.active(now) else "revoked" if key.revoked_at else "ended",
         "events": None if key.events is None else list(key.events),
         "origins": None if key.origins is None else list(key.origins),
         "rate": key.rate or None, "burst": key.burst or None, "created_at": key.created_at,
-        "expires_at": rfc3339(key.expires_at) if key.expires_at else None, "replaced_by": key.replaced_by or None,
+        "expires_at": rfc3339(end) if end else None, "replaced_by": key.replaced_by or None,
         "revoked_at": rfc3339(key.revoked_at) if key.revoked_at else None,
     }  # fmt: skip
 
@@ -61,12 +62,13 @@ def print_keys(found: Sequence[Mapping[str, Any]]) -> None:
         ends = one["expires_at"] if one["state"] == "active" else one["state"]
         if one["revoked_at"]:
             ends = f"revoked {one['revoked_at']}"
-        if one["replaced_by"] and one["state"] == "active":
-            ends = f"{ends} for {one['replaced_by']}"
         used = "" if "last_used_at" not in one else ago(parse_time(last)) if last else "never"
-        rows.append((one["id"], one["source"], one["kind"], used, ends, one["created_at"], one["label"], _terms(one)))
-    columns = ("id", "source", "kind", "last used", "ends", "created", "label", "only")
-    print_fitting(columns, rows, ("created",), below=2)
+        rows.append((
+            one["id"], one["source"], one["kind"], used, ends, one["created_at"], one["replaced_by"], one["label"],
+            _terms(one),
+        ))  # fmt: skip
+    columns = ("id", "source", "kind", "last used", "ends", "created", "replaced by", "label", "only")
+    print_fitting(columns, rows, ("created",), below=3)
 
 
 def print_key(one: Mapping[str, Any]) -> None:

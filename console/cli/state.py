@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import click
 
 from console.cli.options import dir_option, follow_up, output_option
 from console.cli.output import print_json, progress
-from console.cli.tables import print_fitting, wrapped
+from console.cli.state_table import print_adoptions, print_standings, print_tasks
 from console.stack.client import connect
 from console.stack.files import StackFiles
 from console.state.adopting import Adoption, adopt, plan_adoption
@@ -60,7 +60,7 @@ def show(stage: str, topics: tuple[str, ...], partitions: tuple[int, ...], outpu
             "partitions": [_standing_json(one) for one in found.standings],
         })  # fmt: skip
     else:
-        _print_standings(found)
+        print_standings(found)
         click.echo(f"group {found.group} has {', '.join(found.members) or 'no members'}", err=True)
         if found.refused:
             click.echo(f"`{follow_up('state adopt')}` shows what going on all the same would mean", err=True)
@@ -108,8 +108,7 @@ def adopt_refused(
     if output == "json":
         print_json({"stage": stage, "adopted": yes, "partitions": [_adoption_json(one) for one in adoptions]})
         return
-    for one in adoptions:
-        _print_adoption(one)
+    print_adoptions(stage, adoptions)
     if not adoptions:
         click.echo("nothing to adopt: workers would go on with every partition")
     elif yes:
@@ -148,7 +147,7 @@ def rebuild_states(
     if output == "json":
         print_json({"rebuilt": yes, "partitions": [_task_json(one) for one in tasks]})
         return
-    _print_tasks(tasks)
+    print_tasks(tasks)
     if not tasks:
         click.echo("nothing to fold: Redis stands where the journal is committed")
     elif yes:
@@ -195,45 +194,6 @@ def _not_done(stage: Stage) -> None:
             f"--yes would refuse now: group {stage.group} has members ({', '.join(stage.members)}); stop the"
             f" {stage.name} workers first"
         )
-
-
-def _print_standings(stage: Stage) -> None:
-    rows = []
-    for one in stage.standings:
-        meta = one.meta
-        kept: Sequence[object] = () if meta is None else (meta.next, meta.layout, "yes" if meta.dirty else None)
-        committed = one.committed.offset if one.committed is not None else "none"
-        rows.append([one.where, one.start, committed, one.end, *kept, one.claim])
-    redis = ("redis", "layout", "dirty") if stage.name == RULES else ()
-    print_fitting(["partition", "start", "committed", "end", *redis, "a claim would"], rows)
-    for one in stage.refused:
-        click.echo()
-        _say(f"{one.refusal}")
-
-
-def _print_adoption(one: Adoption) -> None:
-    assert one.standing.refusal is not None  # noqa: S101 - else there were nothing to adopt
-    _say(f"{one.standing.where}: {one.standing.refusal.what}")
-    if one.drop:
-        click.echo("  Redis: drop what is there")
-    for name, value in one.meta.items():
-        before = getattr(one.standing.meta, name)
-        click.echo(f"  Redis: {name} {'(none)' if before is None else before} -> {value}")
-    if one.position is not None:
-        before = one.standing.committed.offset if one.standing.committed is not None else "(none)"
-        click.echo(f"  Kafka: commit {one.position} for group {one.standing.identity['group']}, found {before}")
-    for means in one.means:
-        _say(f"This takes for granted: {means}.", "  ")
-
-
-def _say(text: str, indent: str = "") -> None:
-    for line in wrapped(text, len(indent)):
-        click.echo(indent + line)
-
-
-def _print_tasks(tasks: Sequence[Task]) -> None:
-    rows = [[one.standing.where, one.start, one.to, "drop and fold" if one.anew else "fold on"] for one in tasks]
-    print_fitting(["partition", "from", "to", "do"], rows)
 
 
 def _refusal_json(one: Standing) -> dict[str, str] | None:

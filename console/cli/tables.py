@@ -30,12 +30,13 @@ def visible(text: str) -> str:
 
 
 def print_fitting(
-    columns: Sequence[str], rows: Sequence[Sequence[object]], droppable: Sequence[str] = (), flexible: int = 1,
+    columns: Sequence[str], rows: Sequence[Sequence[object]], droppable: Sequence[str] = (),
     *, prose: bool = False, below: int = 0,
 ) -> None:  # fmt: skip
     """Columns without content are left out. On a terminal that is too narrow ``droppable`` ones go, the first first,
-    then the ``flexible`` last ones are cut; where there is no terminal nothing is. Before anything goes, the ``below``
-    last columns move to a second line of each row; ``prose``: the last one, text to be read, is wrapped there."""
+    then the last one is cut; where there is no terminal nothing is. Before anything goes, the ``below``
+    last columns move to a second line of each row, and then more of them rather than that any is cut; ``prose``: the
+    last one, text to be read, is wrapped there."""
     if not rows:
         return
     cells, shown, widths = _measured(columns, rows)
@@ -45,22 +46,20 @@ def print_fitting(
         if _whole(shown, widths) > width:
             second = [at for at in shown if at >= len(columns) - (below or prose)]
             shown = [at for at in shown if at not in second]
+        needed = _whole if below else _needed
         for name in droppable:
-            if _needed(shown, widths) > width and columns.index(name) in shown:
+            if needed(shown, widths) > width and columns.index(name) in shown:
                 shown.remove(columns.index(name))
-        for at in shown[-flexible:]:
-            over = _whole(shown, widths) - width
+        while below and len(shown) > 1 and _whole(shown, widths) > width:
+            second.insert(0, shown.pop())
+        if not below:
+            at, over = shown[-1], _whole(shown, widths) - width
             widths[at] = max(min(widths[at], cell_len(columns[at]), _NARROWEST), widths[at] - max(0, over))
     right = _numbers(rows)
-    indent = " " * _INDENT
     for place, line in enumerate(([*columns], *cells)):
         joined = _joined(line, shown, widths, right)
         click.echo(joined if place else click.style(joined, bold=True))
-        if second and prose and place and line[second[0]]:
-            for part in wrapped(line[second[0]], _INDENT):
-                click.echo(indent + part)
-        elif second and not prose:
-            more = indent + _joined(line, second, widths, right)
+        for more in _below(columns, line, second, widths, right, prose=prose):
             click.echo(more if place else click.style(more, bold=True))
 
 
@@ -139,6 +138,22 @@ def _joined(line: Sequence[str], shown: Sequence[int], widths: dict[int, int], r
 
 def _whole(shown: Sequence[int], widths: dict[int, int]) -> int:
     return sum(widths[at] + 2 for at in shown) - 2
+
+
+def _below(
+    columns: Sequence[str], line: Sequence[str], second: Sequence[int], widths: dict[int, int], right: set[int],
+    *, prose: bool,
+) -> list[str]:  # fmt: skip
+    """The second line of a row; a line with its name for each cell where they do not fit on one. None without any."""
+    indent, header = " " * _INDENT, line == [*columns]
+    if not any(line[at] for at in second) or (prose and header):
+        return []
+    if prose:
+        return [indent + part for part in wrapped(line[second[0]], _INDENT)]
+    if _INDENT + _whole(second, widths) <= (terminal_width() or 0):
+        return [indent + _joined(line, second, widths, right)]
+    named = [] if header else [f"{columns[at]}: {line[at]}" for at in second if line[at]]
+    return [indent + part for text in named for part in wrapped(text, _INDENT)]
 
 
 def _needed(shown: Sequence[int], widths: dict[int, int]) -> int:

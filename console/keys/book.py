@@ -93,22 +93,25 @@ def rotated(catalog: Catalog, old: Key, new_digest: str, grace_ms: int, now: int
     return ending, new, KeyChange({**_outdated(catalog, now), **_record(ending), **_record(new)}, lines)
 
 
-def changed(catalog: Catalog, key: Key, now: int) -> KeyChange:
-    """``key`` as it is to be, under the digest that it has. Raises OfferflowError if that would be one key too many."""
+def changed(catalog: Catalog, key: Key, now: int) -> tuple[Key, KeyChange]:
+    """``key`` as it is to be, under the digest that it has, and as it will be: one whose end is put off leaves nobody
+    its place, replaced or not. Raises OfferflowError if that would be one key too many."""
     before = catalog.keys[key.digest]
+    if before.expires_at and (not key.expires_at or key.expires_at > before.expires_at):
+        key = replace(key, replaced_by="")
     if before.revoked_at:
         raise OfferflowError(f"{_ended(before)}, for good; `offerflow keys create {key.source}` makes another")
     if _counts(key, now) and not _counts(before, now):
         _check_room(catalog, key.source, now)
-    return KeyChange({**_outdated(catalog, now), **_record(key)}, (_line("change", key),))
+    return key, KeyChange({**_outdated(catalog, now), **_record(key)}, (_line("change", key),))
 
 
 def revoked(key: Key, now: int) -> KeyChange:
     """``key`` ended for good. Raises OfferflowError if it was revoked before."""
     if key.revoked_at:
         raise OfferflowError(f"{_ended(key)} already: nobody sends with it")
-    # Its end as well, for an edge of an older version, which looks at that alone.
-    gone = replace(key, revoked_at=now, expires_at=min(key.expires_at or now, now))
+    # An edge of an older version looks at its end alone, and its clock may be behind: so that is long past.
+    gone = replace(key, revoked_at=now, expires_at=1)
     return KeyChange(_record(gone), (_line("remove", key),))
 
 

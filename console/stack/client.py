@@ -12,6 +12,7 @@ import psutil
 
 from console.stack.files import CHECKOUT, ProgramState, StackFiles, State, Wanted
 from console.stack.settings import local_store, own_services
+from offerflow.runtime.addresses import public_address
 from offerflow.runtime.errors import ConfigError, DependencyDown
 from offerflow.runtime.settings import Settings, load_settings
 
@@ -28,7 +29,7 @@ def connect(files: StackFiles, **given: object) -> Settings:
     if not supervised and "bootstrap_servers" not in own.kafka.model_fields_set:
         raise DependencyDown(
             f"no stack is running in {files.root.parent} and OFFERFLOW_KAFKA__BOOTSTRAP_SERVERS names no Kafka;"
-            " start a stack with `offerflow up --detach`"
+            f" start a stack with `offerflow up --detach`{_demo(files)}"
         )
     if state is not None and supervised:
         if "bootstrap_servers" not in own.kafka.model_fields_set:
@@ -110,8 +111,16 @@ def running(files: StackFiles) -> State:
     """The state of a stack that has a supervisor. Raises DependencyDown that says how to start one."""
     state = files.state()
     if state is None or not files.supervised():
-        raise DependencyDown(f"no stack is running in {files.root.parent}; start it with `offerflow up --detach`")
+        raise DependencyDown(
+            f"no stack is running in {files.root.parent}; start it with `offerflow up --detach`{_demo(files)}"
+        )
     return state
+
+
+def _demo(files: StackFiles) -> str:
+    """How to address the stack of the demo, if that runs where another was looked for; empty if not."""
+    demo = StackFiles.find(files.demo)
+    return f". That of the demo does: give `--dir {demo.root.parent}`" if demo.supervised() else ""
 
 
 def describe(files: StackFiles, state: State) -> dict[str, Any]:
@@ -120,7 +129,7 @@ def describe(files: StackFiles, state: State) -> dict[str, Any]:
     proxied = {"proxied": [msgspec.to_builtins(one) for one in state.proxied]} if state.proxied else {}
     return {
         "kafka": state.kafka,
-        "redis": state.redis,
+        "redis": public_address(state.redis),
         "ingest": state.ingest,
         "console": state.console,
         "registry": state.registry,

@@ -7,9 +7,9 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from urllib.parse import urlsplit
 
 from console.stack.files import ProgramState
+from offerflow.runtime.addresses import public_address
 from offerflow.runtime.errors import KafkaDown, OfferflowError
 from offerflow.runtime.settings import Settings
 
@@ -32,14 +32,12 @@ def redis(settings: Settings) -> str | None:
     from redis import Redis
     from redis.exceptions import RedisError
 
-    client = Redis.from_url(settings.redis.url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S)
     try:
-        client.ping()
-    except (RedisError, OSError, ValueError) as error:
-        where = urlsplit(settings.redis.url).netloc.rpartition("@")[2] or settings.redis.url
+        with Redis.from_url(settings.redis.url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S) as client:
+            client.ping()
+    except (RedisError, OSError, TypeError, ValueError) as error:
+        where = public_address(settings.redis.url)
         return f"Redis at {where} does not answer ({error}); is it running, is the address right?"
-    finally:
-        client.close()
     return None
 
 

@@ -33,8 +33,8 @@ class Key:
     """A key by which ``source`` sends over HTTP, known by its SHA-256 alone. ``events``: the only names it may send,
     None for any; ``origins``: the web origins browsers may use it from, None for any; ``rate``: events per second, 0
     for any number, with ``burst`` at once. ``expires_at``: milliseconds since 1970, 0 for never; ``replaced_by``: the
-    id of the key that takes its place then; ``revoked_at``: when somebody ended it for good, 0 if nobody did. Other
-    times are RFC 3339, for people."""
+    id of the key that takes its place then; ``revoked_at``: when somebody ended it for good, 0 if nobody did, and its
+    ``expires_at`` says nothing then. Other times are RFC 3339, for people."""
 
     digest: str
     source: str

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import httpx
 import stamina
 
+from offerflow.runtime import addresses
 from offerflow.runtime.errors import ConfigError, DependencyDown, Refused
 from offerflow.runtime.settings import Settings
 
@@ -32,15 +33,11 @@ class RegisteredSchema:
 
 
 def public_url(url: str) -> str:
-    """The registry's URL as anybody may see it: without name and password. Raises ConfigError if it is none."""
-    try:
-        parts = urlsplit(url)
-        if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
-            return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
-    except ValueError:
-        pass
-    shown = url.rpartition("@")[2]
-    raise ConfigError(f"OFFERFLOW_REGISTRY__URL: expected the http(s) URL of a schema registry, got {shown!r}")
+    """The registry's URL as anybody may see it: where it is, without secrets. Raises ConfigError if it is none."""
+    parts, shown = addresses.split(url), addresses.public_address(url)
+    if parts is not None and parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
+        return shown
+    raise ConfigError(f"OFFERFLOW_REGISTRY__URL: expected the http(s) URL of a schema registry, got {shown}")
 
 
 class _Busy(Exception):

@@ -7,14 +7,22 @@ from __future__ import annotations
 
 import os
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
+from offerflow.runtime import addresses
 from offerflow.runtime.errors import ConfigError
 
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
 Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+_MAY_BE_SECRET = {"kafka", "redis", "registry", "store", "local"}
+"""Groups of settings whose values are not repeated in errors."""
 
 
 class KafkaSettings(BaseModel):
@@ -31,8 +39,13 @@ class KafkaSettings(BaseModel):
 
 
 class RedisSettings(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
     url: str = "redis://127.0.0.1:6379/0"
+
+    @field_validator("url")
+    @classmethod
+    def _is_of_redis(cls, value: str) -> str:
+        return check_redis_url(value)
 
 
 class HttpSettings(BaseModel):
@@ -188,11 +201,33 @@ def load_settings(**given: object) -> Settings:
     try:
         return Settings(**given)  # type: ignore[arg-type]
     except ValidationError as error:
-        lines = [
-            "OFFERFLOW_{}: {} (got {!r})".format("__".join(map(str, e["loc"])).upper(), e["msg"], e.get("input"))
-            for e in error.errors(include_url=False)
-        ]
+        lines = [_wrong(one) for one in error.errors(include_url=False)]
         raise ConfigError("settings are wrong: " + "; ".join(lines)) from None
+    except SettingsError as error:
+        raise ConfigError(f"settings are wrong: {error}; expected JSON, or a variable for each setting of it") from None
+
+
+def check_redis_url(url: str) -> str:
+    """The URL, if it may be that of a Redis. Raises ValueError, which does not repeat it: it may hold a password."""
+    scheme = url.partition("://")[0]
+    parts = addresses.split(url)
+    if "://" not in url or scheme not in ("redis", "rediss", "unix"):
+        raise ValueError("expected redis://HOST:PORT/DB, rediss://HOST:PORT/DB or unix://PATH")
+    if parts is None:
+        raise ValueError(
+            f"this {scheme}:// URL cannot be read: expected a number as its port, and any of : / ? # @ [ ] in a"
+            " password percent-encoded"
+        )
+    return url
+
+
+def _wrong(error: ErrorDetails) -> str:
+    """One setting that is wrong, with what was given where that cannot be a secret."""
+    name = "OFFERFLOW_" + "__".join(map(str, error["loc"])).upper()
+    what = error["msg"].removeprefix("Value error, ")
+    if error["loc"][0] in _MAY_BE_SECRET or error["type"] == "extra_forbidden":
+        return f"{name}: {what}"
+    return f"{name}: {what} (got {error.get('input')!r})"
 
 
 def environment() -> dict[str, str]:

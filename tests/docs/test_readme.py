@@ -50,7 +50,7 @@ def test_edit_one_reward_apply_one_curl_see_the_reward(cli: Callable[..., Stack]
     stack = cli(own=True)
     stack.up()
     stack.apply(ROOT / "schemas" / "events", workspace)
-    edit_and_apply, send, see = commands(stack, workspace)
+    edit_and_apply, send, see, look = commands(stack, workspace)
     with serving(Receiver()) as payer:
         only = ("--event", "reward.satisfied", "--output", "json")
         secret = str(parse(stack.run("webhooks", "add", "payer", payer.url, *only))["secret"])
@@ -66,6 +66,10 @@ def test_edit_one_reward_apply_one_curl_see_the_reward(cli: Callable[..., Stack]
         shell(asked, curl)
         stack.wait_idle()
         assert [json.loads(line) for line in shell(asked, see).splitlines()] == [reward]
+        table, programs, end = look.splitlines()
+        assert "12.00 EUR  friend" in shell(table)
+        assert "rules-1" in shell(programs)
+        assert " down " in end
 
         until(lambda: "friend" in _rewards(payer, secret), "the reward at the receiver", 60, lambda: payer.got)
         assert _rewards(payer, secret)["friend"] == {"user_id": "anna", "value": "12.00", "currency": "EUR"}

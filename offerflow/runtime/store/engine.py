@@ -35,6 +35,11 @@ def open_store(settings: Settings, cache_mb: int = 2) -> Engine:
         url = make_url(settings.store.url.get_secret_value())
         # Errors would show the secrets that are written with a statement.
         engine = create_engine(url, hide_parameters=True, **_options(url))
+    except ValueError:  # what it says repeats a piece of the URL, which may be one of the password
+        raise ConfigError(
+            "OFFERFLOW_STORE__URL cannot be read: expected a number as its port, and any of : / ? # @ [ ] in a password"
+            " percent-encoded"
+        ) from None
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
         raise ConfigError(
             f"OFFERFLOW_STORE__URL cannot be used ({error}); expected sqlite:///PATH or postgresql+psycopg://HOST/NAME"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import Connection, Engine
+from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from offerflow.runtime.errors import StoreDown
@@ -35,8 +36,9 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 
 def shown(engine: Engine) -> str:
-    """The store's address without its password."""
-    return engine.url.render_as_string(hide_password=True)
+    """Where the store is, without user, password and options."""
+    url = engine.url
+    return URL.create(url.drivername, host=url.host, port=url.port, database=url.database).render_as_string()
 
 
 def _translated(engine: Engine, error: DBAPIError) -> Exception:

@@ -189,6 +189,46 @@ def test_what_is_to_be_read_is_never_cut(monkeypatch: pytest.MonkeyPatch, capsys
     assert len(capsys.readouterr().out.splitlines()) == 2
 
 
+def test_rows_go_on_below_rather_than_be_cut(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The last columns share a second line, joined by more of them where the first is still too long; each has a line
+    with its name where they do not fit on one; no line is blank."""
+    columns = ["id", "reason", "event", "oldest", "only"]
+    rows = [["cb15867b917e", "schema_violation", "Account Created", "2026-11-22 21:21", ""],
+            ["d3f88feb0ec4", "late", "Bought", "", None]]  # fmt: skip
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "60")
+    print_fitting(columns, rows, below=2)
+    assert click.unstyle(capsys.readouterr().out).splitlines() == [
+        "id            reason            event",
+        "    oldest",
+        "cb15867b917e  schema_violation  Account Created",
+        "    2026-11-22 21:21",
+        "d3f88feb0ec4  late              Bought",
+    ]
+    monkeypatch.setenv("COLUMNS", "40")
+    print_fitting(columns, rows, below=2)
+    assert click.unstyle(capsys.readouterr().out).splitlines()[:4] == [
+        "id            reason",
+        "    event            oldest",
+        "cb15867b917e  schema_violation",
+        "    Account Created  2026-11-22 21:21",
+    ]
+    rows[0][-1] = "send Account Created; from https://shop.example"
+    print_fitting(columns, rows, below=2)
+    assert click.unstyle(capsys.readouterr().out).splitlines() == [
+        "id            reason",
+        "cb15867b917e  schema_violation",
+        "    event: Account Created",
+        "    oldest: 2026-11-22 21:21",
+        "    only: send Account Created; from",
+        "    https://shop.example",
+        "d3f88feb0ec4  late",
+        "    event: Bought",
+    ]
+
+
 def test_one_letter_fits(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """On 80 columns a long fact of `dlq show` goes on under itself; elsewhere each is one line."""
     judge = SimpleNamespace(plan=PLAN, schema_ids=lambda letter: same)

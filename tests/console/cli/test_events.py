@@ -68,20 +68,28 @@ def test_a_line_is_whole_where_nobody_looks() -> None:
 
 
 def test_a_line_fits_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Long ids are cut, a reason never is, and the detail goes on below."""
+    """Neither ids nor reasons are cut: what does not fit goes on below, by its name, and then the detail."""
     narrow(monkeypatch)
     bad = event()
     bad.verdict = "rule_of_plan_violation"
     for first, *below in (line(event()).splitlines(), line(bad).splitlines()):
-        assert "u" * 13 + "…" in first
+        assert "u" * 30 in first
         assert len(click.unstyle(first)) <= 80
         assert below
         assert all(len(text) <= 80 for text in below)
     assert "rule_of_plan_violation" in line(bad)
     assert header().startswith("time (UTC)")
     assert len(header()) <= 80
+    long = event()
+    assert long.stored is not None
+    long.stored.meta["source"] = "s" * 39
+    first, second, *_ = line(long).splitlines()
+    assert "u" * 30 in first
+    assert second == "    source " + "s" * 39
+    monkeypatch.setenv("COLUMNS", "50")
+    assert line(long).splitlines()[1:3] == [f"    who {'u' * 30}", f"    source {'s' * 39}"]
     monkeypatch.setenv("COLUMNS", "120")
-    assert "u" * 17 + "…" in line(event())
+    assert "u" * 30 in line(event())
     assert header().endswith("detail")
 
 
@@ -107,6 +115,16 @@ def test_both_sides_fit_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not any("\x1b[2J" in text for text in shown)
     assert "sent" in shown[0]
     assert "stored" in shown[0]
+    assert all(text.strip() for text in shown)
+
+
+def test_ids_and_times_are_whole_on_both_sides(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On 80 columns they are folded within their columns, and none is cut."""
+    narrow(monkeypatch)
+    known, note = world(), "0192a3b4-c5d6-7e8f-9a0b-c1d2e3f4a5b6 2026-11-22T20:55:00.123456Z"
+    shown = "".join(part[:45] for part in comparison(compare(known, event(note=note))))
+    assert "…" not in shown
+    assert "".join(filter(str.isalnum, note)) in "".join(filter(str.isalnum, shown))
 
 
 def test_a_dead_letter_has_one_side() -> None:

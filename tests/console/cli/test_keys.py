@@ -68,9 +68,15 @@ def here(deployment: Callable[..., Deployment], tmp_path: Path, monkeypatch: pyt
 def test_keys_are_created_for_sources_and_revoked(here: Desk) -> None:
     """A key opens its source until it is revoked, which the list and `show` remember; a source has at most two; a wrong
     source or id is named."""
+    empty = here.run("list")
+    assert (empty.exit_code, empty.stdout) == (0, "")
+    assert "there are no keys yet" in empty.stderr
     key = here.said("create", "shop")["key"]
     assert check_key(key)
-    second = here.run("create", "shop").stdout.strip()
+    made = here.run("create", "shop")
+    second = made.stdout.strip()
+    assert f"Its id is {key_hash(second)[:12]}." in made.stderr
+    assert "no key is of source 'app'" in here.run("list", "--source", "app").stderr
     written = here.run("create", "app", "--write").stdout.strip()
     assert written.startswith("wk_")
     assert {digest: (source.id, source.origin) for digest, source in here.opened().items()} == {
@@ -147,7 +153,8 @@ def test_terms_rotation_and_the_audit(here: Desk) -> None:
     assert used == {made["id"]: "2026-09-21T14:13:20Z", old["id"]: None}
     table = here.run("list").stdout
     assert "never" in table
-    assert f" for {made['id']}" in table
+    assert "replaced by" in table
+    assert made["id"] in next(row for row in table.splitlines() if row.startswith(old["id"]))
 
     audit = [json.loads(record.value or b"") for record in here.deployment.read("audit")][1:]
     assert [(one["how"], [line["action"] for line in one["changes"]]) for one in audit] == [

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
-from console.cli import state
+from console.cli import state, tables
 from console.cli.main import main
+from console.cli.state_table import print_adoptions, print_standings
 from console.stack.files import StackFiles, State, Wanted
-from console.state.standing import LAYOUT, Stage, judged
+from console.state.adopting import plan_adoption
+from console.state.standing import LAYOUT, Stage, Standing, judged
 from offerflow.runtime.kafka.admin import Committed, TopicInfo
 from offerflow.runtime.redis.store import Meta
 from offerflow.runtime.settings import KafkaSettings, Settings
+from offerflow.runtime.topics import commit_metadata
 
 TOPIC = TopicInfo("offerflow.journal", "here", 8)
 FOLDED = Meta(100, None, b"fold", LAYOUT, "here", "cluster", "offerflow.rules", "8")
 Run = Callable[..., Result]
+
+
+def standing(number: int, known: Committed | None, meta: Meta = FOLDED, end: int = 200) -> Standing:
+    return judged((TOPIC.name, number), TOPIC, "cluster", "offerflow.rules", known, 0, end, meta)
 
 
 @pytest.fixture
@@ -29,8 +37,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     files.make()
     files.write(State(1, "running", "", "127.0.0.1:9", "redis://127.0.0.1:9/0", "offerflow.", 8))
     files.write(Wanted(1, rules=3))
-    standing = judged((TOPIC.name, 3), TOPIC, "cluster", "offerflow.rules", Committed(70, ""), 0, 200, FOLDED)
-    stage = Stage("rules", "offerflow.rules", ["rules-1"], [standing])
+    stage = Stage("rules", "offerflow.rules", ["rules-1"], [standing(3, Committed(70, ""))])
     monkeypatch.setattr(StackFiles, "supervised", lambda self: True)
     monkeypatch.setattr(state, "look", lambda *_: stage)
 
@@ -62,3 +69,41 @@ def test_what_adopting_proposes_is_not_asked_for(run: Run) -> None:
     assert "Kafka: commit 100 for group offerflow.rules, found 70" in told.stdout
     assert "--position" not in told.output
     assert "put back the offset that you know to be right" in run("show").stdout
+
+
+def test_a_reason_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """However many partitions are refused for it, each with its numbers in the table; what differs in more than its
+    numbers is told apart."""
+    known = [None if number == 4 else Committed(70 + number, "x" if number == 5 else "") for number in range(8)]
+    found = [standing(number, one) for number, one in enumerate(known)]
+    print_standings(Stage("rules", "offerflow.rules", [], found))
+    shown = capsys.readouterr().out
+    print_adoptions("rules", [one for one in map(plan_adoption, found) if one is not None])
+    adopted = capsys.readouterr().out
+    for told in (shown, adopted):
+        assert told.count("was not committed by this system") == 2
+        assert told.count("has no committed offset") == 1
+        assert "\nofferflow.journal/0 to 3, 6, 7: offset_foreign; the numbers are those of offerflow.journal/0" in told
+        assert "\nofferflow.journal/4: offset_absent\n" in told
+        assert "\nofferflow.journal/5: offset_foreign\n" in told
+    assert adopted.count("This takes for granted") == 3
+    assert ["offerflow.journal/7", "offset_foreign", "77", "->", "100", "100"] in map(str.split, adopted.splitlines())
+    assert ["offerflow.journal/7", "0", "77", "200", "100", "refuse:", "offset_foreign"] in map(
+        str.split, shown.splitlines()
+    )
+
+
+def test_what_a_claim_would_do_is_never_cut(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a narrow terminal, with numbers as large as they become, it goes below."""
+    monkeypatch.setattr(tables, "terminal_width", lambda: 80)
+    much = 10**10
+    metas = [replace(FOLDED, next=much), replace(FOLDED, next=much, group="other")]
+    known = Committed(much + 95, commit_metadata(TOPIC.id, much + 95))
+    found = [standing(number, known, meta, much * 2) for number, meta in enumerate(metas)]
+    print_standings(Stage("rules", "offerflow.rules", [], found))
+    told = capsys.readouterr().out
+    assert "fold 10000000000 to 10000000095 again" in told
+    assert "refuse: other_group" in told
+    assert max(map(len, told.splitlines())) <= 80

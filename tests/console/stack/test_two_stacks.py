@@ -78,7 +78,7 @@ def test_services_of_ones_own_are_used_instead(make_stack: Callable[[str], Stack
 @pytest.mark.parametrize(
     ("named", "says"),
     [
-        ({"OFFERFLOW_REDIS__URL": "redis://:secret@127.0.0.1:1/0"}, "Redis at 127.0.0.1:1 does not answer"),
+        ({"OFFERFLOW_REDIS__URL": "redis://:secret@127.0.0.1:1/0"}, "Redis at redis://127.0.0.1:1/0 does not answer"),
         ({"OFFERFLOW_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1"}, "Kafka at 127.0.0.1:1 does not answer"),
     ],
 )

@@ -76,7 +76,7 @@ def test_everything_else_means_that_it_is_away(
 
 def test_nobody_listens() -> None:
     """DependencyDown that shows the address without the password."""
-    registry = registry_at(f"http://user:secret@127.0.0.1:{free_port()}")
+    registry = registry_at(f"http://user:secret@127.0.0.1:{free_port()}/?token=secret")
     with pytest.raises(DependencyDown) as caught:
         registry.schema(7)
     registry.close()

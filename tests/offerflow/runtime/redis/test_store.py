@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 import redis
 
-from offerflow.runtime.errors import RedisDown
+from offerflow.runtime.errors import ConfigError, RedisDown
 from offerflow.runtime.redis.store import BUCKETS, CHUNK, Apply, StateStore
 from offerflow.runtime.settings import RedisSettings, Settings
 
@@ -239,7 +239,7 @@ def test_the_newest_position_wins_a_race(settings: Settings, store: StateStore) 
 
 def test_a_redis_that_is_not_there() -> None:
     """Every call says which address does not answer, without the password."""
-    away = StateStore(Settings(redis=RedisSettings(url="redis://user:pass-word@127.0.0.1:1/0")))
+    away = StateStore(Settings(redis=RedisSettings(url="redis://user:pass-word@127.0.0.1:1/0?username=pass-word")))
     calls: list[Callable[[], object]] = [
         away.ping, lambda: away.meta(0), lambda: away.positions([0]), lambda: away.load({0: ["u:a"]}),
         lambda: away.apply([batch(0, 1)]), lambda: away.drop(0, b"t"), lambda: away.states(0),
@@ -248,3 +248,11 @@ def test_a_redis_that_is_not_there() -> None:
         with pytest.raises(RedisDown, match=r"127\.0\.0\.1:1/0") as raised:
             call()
         assert "pass-word" not in str(raised.value)
+
+
+@pytest.mark.parametrize("options", ["pass-word=1", "db=pass-word"])
+def test_options_that_redis_does_not_have(options: str) -> None:
+    """They are told before anything is asked of it, without the URL."""
+    with pytest.raises(ConfigError, match=r"redis://127\.0\.0\.1:1/0 has options") as raised:
+        StateStore(Settings(redis=RedisSettings(url=f"redis://127.0.0.1:1/0?{options}")))
+    assert "pass-word" not in str(raised.value)

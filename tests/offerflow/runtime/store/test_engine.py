@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, insert, select, update
+from sqlalchemy import Engine, create_engine, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from offerflow.runtime.errors import ConfigError, StoreDown
@@ -16,7 +16,7 @@ from offerflow.runtime.settings import Settings, StoreSettings
 from offerflow.runtime.store.engine import open_store
 from offerflow.runtime.store.holds import held_offers, hold, holds
 from offerflow.runtime.store.tables import VERSION, store_version
-from offerflow.runtime.store.transactions import reading, writing
+from offerflow.runtime.store.transactions import reading, shown, writing
 from offerflow.runtime.store.webhooks import secrets
 
 
@@ -71,7 +71,7 @@ def test_a_store_that_cannot_be_opened_is_told_by_its_variable(tmp_path: Path) -
     """A directory that is not there, a URL that is none, and a driver that is not installed; never a password."""
     with pytest.raises(StoreDown, match="OFFERFLOW_STORE__URL"):
         open_store(at(tmp_path / "absent" / "s.db"))
-    for url in ("nonsense", "strange://x/y", "oracle://ana:hunter2@db/x"):
+    for url in ("nonsense", "strange://x/y", "oracle://ana:hunter2@db/x", "postgresql+psycopg://db:hunter2/x"):
         with pytest.raises(ConfigError, match="OFFERFLOW_STORE__URL") as error:
             open_store(Settings(store=StoreSettings.model_validate({"url": url})))
         assert "hunter2" not in str(error.value)
@@ -85,3 +85,9 @@ def test_an_error_shows_no_values(tmp_path: Path) -> None:
     assert "whsec_hidden" not in str(failed.value)
     assert "webhook_secret" in str(failed.value)
     engine.dispose()
+
+
+def test_where_a_store_is_shows_no_secret() -> None:
+    """Neither the user nor the password, which may also stand behind the `?`."""
+    engine = create_engine("postgresql+psycopg://ana:hunter2@db.example:5433/offerflow?password=hunter2")
+    assert shown(engine) == "postgresql+psycopg://db.example:5433/offerflow"
