@@ -391,12 +391,6 @@ def _forbidden(source: Source, channel: Channel, schema: EventSchema) -> str | N
 
 def _violated(violation: Violation, name: str | None, source: Source, schema_id: int) -> DeadLetter:
     return DeadLetter(
-        "rule_of_plan_violation" if violation.of_plan else "schema_violation",
-        str(violation),
-        field=violation.field,
-        expected=violation.expected,
-        got=violation.got,
-        event=name,
-        source=source.id,
-        schema_id=schema_id,
-    )
+        "rule_of_plan_violation" if violation.of_plan else "schema_violation", str(violation), field=violation.field,
+        expected=violation.expected, got=violation.got, event=name, source=source.id, schema_id=schema_id,
+    )  # fmt: skip

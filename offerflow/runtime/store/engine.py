@@ -28,6 +28,14 @@ _MAKING = 0x6F66_6672
 """Key of the advisory lock under which PostgreSQL's tables are made, one program at a time."""
 
 
+def unreadable_url() -> ConfigError:
+    """Instead of the error that a URL cannot be read: that one repeats a piece of it, which may be of the password."""
+    return ConfigError(
+        "OFFERFLOW_STORE__URL cannot be read: expected a number as its port, and any of : / ? # @ [ ] in a password"
+        " percent-encoded"
+    )
+
+
 def open_store(settings: Settings, cache_mb: int = 2) -> Engine:
     """The store of ``settings``, with all its tables. Raises StoreDown if it does not answer, ConfigError if the URL
     cannot work or a newer offerflow made the tables. ``cache_mb``: memory for pages of SQLite, per connection."""
@@ -35,11 +43,8 @@ def open_store(settings: Settings, cache_mb: int = 2) -> Engine:
         url = make_url(settings.store.url.get_secret_value())
         # Errors would show the secrets that are written with a statement.
         engine = create_engine(url, hide_parameters=True, **_options(url))
-    except ValueError:  # what it says repeats a piece of the URL, which may be one of the password
-        raise ConfigError(
-            "OFFERFLOW_STORE__URL cannot be read: expected a number as its port, and any of : / ? # @ [ ] in a password"
-            " percent-encoded"
-        ) from None
+    except ValueError:
+        raise unreadable_url() from None
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
         raise ConfigError(
             f"OFFERFLOW_STORE__URL cannot be used ({error}); expected sqlite:///PATH or postgresql+psycopg://HOST/NAME"

@@ -12,7 +12,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from offerflow.runtime.errors import ConfigError, StoreDown
 from offerflow.runtime.settings import Settings
-from offerflow.runtime.store.engine import BUSY_S  # with it come the modules of all tables
+from offerflow.runtime.store.engine import BUSY_S, unreadable_url  # with it come the modules of all tables
 
 CONNECT_S = 4
 _MODE_AT = 18
@@ -39,11 +39,8 @@ def open_to_look(settings: Settings) -> Engine:
             hide_parameters=True,
             creator=lambda: sqlite3.connect(readable, uri=True, timeout=BUSY_S, check_same_thread=False),
         )
-    except ValueError:  # what it says repeats a piece of the URL, which may be one of the password
-        raise ConfigError(
-            "OFFERFLOW_STORE__URL cannot be read: expected a number as its port, and any of : / ? # @ [ ] in a password"
-            " percent-encoded"
-        ) from None
+    except ValueError:
+        raise unreadable_url() from None
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
         raise ConfigError(f"OFFERFLOW_STORE__URL cannot be used ({error})") from None
 
