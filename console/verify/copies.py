@@ -56,12 +56,12 @@ def at_copy(settings: Settings, url: str) -> Settings:
 def copied(settings: Settings, copy: Settings, admin: Admin, places: Sequence[Place]) -> dict[Place, Start]:
     """Where the copy stands in each partition. Raises NoCopy, and RedisDown where it does not answer."""
     where = public_address(copy.redis.url)
-    topics = admin.topics({topic for topic, _ in places})
+    [topic] = admin.topics([settings.topic("journal")]).values()
     live, store = SnapshotReader(settings), SnapshotReader(copy)
     try:
         _check_server(live, store, where)
         metas = {place: store.meta(place[1]) for place in places}
-        whole = store.positions(range(max(topic.partitions for topic in topics.values())))
+        whole = store.positions(range(topic.partitions))
     except RedisDown as error:
         raise RedisDown(f"--from-copy, or the Redis that is verified: {error}", error.why) from None
     finally:
@@ -73,10 +73,9 @@ def copied(settings: Settings, copy: Settings, admin: Admin, places: Sequence[Pl
             " not), and is it one of this deployment (OFFERFLOW_TOPIC_PREFIX)?"
         )
     committed, starts = committed_by_rules(settings, admin, places), admin.starts(places)
+    identity = {"cluster_id": admin.cluster_id(), "topic_id": topic.id, "group": settings.group(STAGE),
+                "partitions": str(topic.partitions)}  # fmt: skip
     for place, meta in metas.items():
-        topic = topics[place[0]]
-        identity = {"cluster_id": admin.cluster_id(), "topic_id": topic.id, "group": settings.group(STAGE),
-                    "partitions": str(topic.partitions)}  # fmt: skip
         why = _unusable(meta, identity, committed[place[1]], starts[place])
         if why:
             raise NoCopy(f"the copy at {where} is not to be folded on from: of {place[0]}/{place[1]} {why}")
